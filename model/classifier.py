@@ -1,0 +1,75 @@
+"""A model bundle ready to answer: pixels in, calibrated probabilities and verdicts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.engines import open_engine
+from model.manifest import Manifest, load_manifest, resolve_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from model.engines import Engine
+    from model.preprocessing import InputSpec
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The answer for n images.
+
+    `probabilities` is (n, classes) float32, calibrated, rows sum to 1; `labels` (n,) are indices of
+    classes; `verdicts` are `ok` or `suspect`, with the `reasons` of each image.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.intp]
+    verdicts: list[str]
+    reasons: list[tuple[str, ...]]
+
+
+class Classifier:
+    """One bundle in one engine. Build it with `Classifier.open`."""
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        self._engine = engine
+        self._temperature = manifest.temperature
+        self.version: str = manifest.version
+        self.classes: tuple[str, ...] = manifest.classes
+        self.input: InputSpec = manifest.input
+        self.engine: str = f"{engine.name}/{engine.precision}"
+
+    @classmethod
+    def open(cls, bundle_path: Path, engine: str = "auto", threads: int = 0) -> Classifier:
+        """Load a bundle, or the current one of a directory of bundles, into an engine.
+
+        `threads` 0 leaves their number to the engine. Raises `BundleError` or `EngineError`.
+        """
+        bundle = resolve_bundle(bundle_path)
+        return cls(load_manifest(bundle), open_engine(bundle, engine, threads))
+
+    def classify(self, pixels: NDArray[np.uint8]) -> Classified:
+        """Answer for pixels of shape (n, 28, 28), uint8, garment bright on black; n may be 0.
+
+        Raises `ValueError` for another shape or type.
+        """
+        wanted = (self.input.height, self.input.width)
+        if pixels.ndim != 3 or pixels.shape[1:] != wanted or pixels.dtype != np.uint8:
+            message = f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {pixels.dtype} {pixels.shape}"
+            raise ValueError(message)
+        probabilities = softmax(self._engine.logits(pixels), self._temperature)
+        count = len(pixels)
+        return Classified(probabilities, probabilities.argmax(axis=1), ["ok"] * count, [()] * count)
+
+
+def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities of logits (n, classes) at a temperature (Guo et al. 2017); rows sum to 1."""
+    scaled = logits.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    powers = np.exp(scaled)
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)  # type: ignore[no-any-return]

@@ -1,0 +1,248 @@
+"""What an encoded image file says about itself, read before a decoder touches it.
+
+A decoder allocates what a header claims and is happy to pass half a picture off as whole. So the
+format, the claimed size and the file's end are checked here first, with nothing but the bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import error as StructError
+from struct import unpack_from
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+
+
+class ImageError(ValueError):
+    """The bytes are no usable image.
+
+    `reason` is one of `empty`, `too-large`, `too-many-pixels`, `unsupported-format`, `not-an-image` and
+    `truncated`; `detail` is one sentence for a person.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the file claims to be: its format and its size in pixels before any rotation."""
+
+    format: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> Header:
+    """Name the format and the claimed size of an encoded image, and refuse a file that ends early.
+
+    Raises `ImageError` with `empty`, `unsupported-format`, `not-an-image` or `truncated`.
+    """
+    if not data:
+        raise ImageError("empty", "The file holds no bytes.")
+    name, inspect = _format_of(data)
+    try:
+        width, height = inspect(data)
+    except (StructError, IndexError) as error:
+        raise ImageError("truncated", f"The {name} file ends inside its header.") from error
+    if width <= 0 or height <= 0:
+        raise ImageError("not-an-image", f"The {name} file claims {width} x {height} pixels.")
+    return Header(name, width, height)
+
+
+def _format_of(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
+    if data.startswith(PNG_SIGNATURE):
+        return "PNG", _png
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG", _jpeg
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP", _webp
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF", _gif
+    if data.startswith((b"II*\x00", b"MM\x00*")):
+        return "TIFF", _tiff
+    if data.startswith(b"BM"):
+        return "BMP", _bmp
+    raise _stranger(data)
+
+
+_SUPPORTED = "PNG, JPEG, WebP, BMP, TIFF and GIF are read"
+_STRANGERS = (
+    (b"%PDF", "a PDF document"),
+    (b"\x00\x00\x01\x00", "a Windows icon (ICO)"),
+    (b"8BPS", "a Photoshop document"),
+    (b"II+\x00", "a BigTIFF"),
+    (b"MM\x00+", "a BigTIFF"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"v/1\x01", "an OpenEXR image"),
+    (b"#?RADIANCE", "a Radiance HDR image"),
+    (b"PK\x03\x04", "a ZIP archive or office document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"P1", "a Netpbm image"),
+    (b"P2", "a Netpbm image"),
+    (b"P3", "a Netpbm image"),
+    (b"P4", "a Netpbm image"),
+    (b"P5", "a Netpbm image"),
+    (b"P6", "a Netpbm image"),
+)
+_BRANDS = {
+    b"avif": "an AVIF image", b"avis": "an AVIF image", b"heic": "a HEIC image", b"heix": "a HEIC image",
+    b"hevc": "a HEIC image", b"mif1": "a HEIF image", b"msf1": "a HEIF image",
+}  # fmt: skip
+
+
+def _stranger(data: bytes) -> ImageError:
+    """Name what the bytes seem to be, or say that they are no image at all."""
+    name = next((name for magic, name in _STRANGERS if data.startswith(magic)), None)
+    if data[4:8] == b"ftyp":
+        name = _BRANDS.get(data[8:12], "a video or another ISO media file")
+    text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<svg" in text and text.startswith(b"<"):
+        name = "an SVG drawing"
+    if name is None and text.startswith((b"<!doctype html", b"<html")):
+        name = "an HTML page"
+    if name is not None:
+        return ImageError("unsupported-format", f"The file seems to be {name}; {_SUPPORTED}.")
+    if any(magic.startswith(data[:8]) for magic in (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF89a", b"GIF87a")):
+        return ImageError("truncated", "The file ends inside its signature.")
+    return ImageError("not-an-image", f"The bytes are no image that is known here; {_SUPPORTED}.")
+
+
+def _truncated(name: str) -> ImageError:
+    return ImageError("truncated", f"The {name} file ends before the picture does.")
+
+
+def _png(data: bytes) -> tuple[int, int]:
+    width, height = unpack_from(">II", data, 16)
+    # Nearly every PNG ends with its end chunk; only one with something behind it is walked.
+    if not data.endswith(PNG_END) and not _png_has_end(data):
+        raise _truncated("PNG")
+    return width, height
+
+
+def _png_has_end(data: bytes) -> bool:
+    position = len(PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        length, kind = unpack_from(">I4s", data, position)
+        position += 12 + length
+        if kind == b"IEND":
+            return position <= len(data)
+    return False
+
+
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def _jpeg(data: bytes) -> tuple[int, int]:
+    size: tuple[int, int] | None = None
+    position = 2
+    while True:
+        if data[position] != 0xFF:
+            raise ImageError("not-an-image", "The JPEG file's segments do not follow one another.")
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == 0xDA:
+            break
+        if marker in _JPEG_FRAMES:
+            height, width = unpack_from(">HH", data, position + 5)
+            size = width, height
+        (length,) = unpack_from(">H", data, position + 2)
+        position += 2 + length
+    if size is None:
+        raise ImageError("not-an-image", "The JPEG file has no frame.")
+    # In entropy-coded data 0xFF is always followed by zero or a restart marker, so this is the end.
+    if data.find(b"\xff\xd9", position) < 0:
+        raise _truncated("JPEG")
+    return size
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    (length,) = unpack_from("<I", data, 4)
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = unpack_from("<I", data, 21)
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in unpack_from("<HH", data, 26))
+    else:
+        raise ImageError("not-an-image", "The WebP file has no picture chunk.")
+    if len(data) < length + 8:
+        raise _truncated("WebP")
+    return width, height
+
+
+def _gif(data: bytes) -> tuple[int, int]:
+    width, height, flags = unpack_from("<HHB", data, 6)
+    position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    pictures = 0
+    while (kind := data[position]) != 0x3B:
+        if kind == 0x2C:
+            pictures += 1
+            local = data[position + 9]
+            position += 11 + (3 << (local & 7) + 1 if local & 0x80 else 0)
+        elif kind == 0x21:
+            position += 2
+        else:
+            raise ImageError("not-an-image", "The GIF file's blocks do not follow one another.")
+        while length := data[position]:
+            position += 1 + length
+        position += 1
+    if not pictures:
+        raise ImageError("not-an-image", "The GIF file holds no picture.")
+    return width, height
+
+
+def _bmp(data: bytes) -> tuple[int, int]:
+    offset, header = unpack_from("<II", data, 10)
+    if header == 12:
+        width, height, _, bits = unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _, bits, compression, length = unpack_from("<iiHHII", data, 18)
+    height = abs(height)
+    if compression in (0, 3, 6):
+        length = (width * bits + 31) // 32 * 4 * height
+    if len(data) < offset + length:
+        raise _truncated("BMP")
+    return width, height
+
+
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
+
+
+def _tiff(data: bytes) -> tuple[int, int]:
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = unpack_from(f"{order}I", data, 4)
+    (count,) = unpack_from(f"{order}H", data, start)
+    tags: dict[int, tuple[int, ...]] = {}
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, values = unpack_from(f"{order}HHI", data, at)
+        if tag in _TIFF_WANTED and kind in _TIFF_TYPES:
+            letters = f"{order}{values}{_TIFF_TYPES[kind]}"
+            size = values * {"B": 1, "H": 2, "I": 4}[letters[-1]]
+            where = at + 8 if size <= 4 else unpack_from(f"{order}I", data, at + 8)[0]
+            tags[tag] = unpack_from(letters, data, where)
+    if not tags.get(256) or not tags.get(257):
+        raise ImageError("not-an-image", "The TIFF file does not say how large its picture is.")
+    for offsets, lengths in ((273, 279), (324, 325)):
+        ends = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
+        if any(offset + length > len(data) for offset, length in ends):
+            raise _truncated("TIFF")
+    return tags[256][0], tags[257][0]
+
+
+# Width, height, and where the strips or tiles lie.
+_TIFF_WANTED = frozenset((256, 257, 273, 279, 324, 325))

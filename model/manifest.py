@@ -1,0 +1,128 @@
+"""What a model bundle says about itself, without loading the model."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from model.preprocessing import InputSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+CURRENT = "current"
+VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+class BundleError(ValueError):
+    """A model bundle is missing, damaged or not what it says; one line that names the file."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A bundle's description. `accuracy` holds shares 0..1, `files` the SHA-256 of each file by name."""
+
+    version: str
+    created_at: str
+    classes: tuple[str, ...]
+    input: InputSpec
+    temperature: float
+    weights: int
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, Any] = field(default_factory=dict)
+    graphs: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, ready for JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**plain, "classes": list(self.classes), "input": self.input.to_dict()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Manifest:
+        """Read what `to_dict` wrote; unknown names are ignored. Raises `BundleError`."""
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
+        try:
+            known["classes"] = tuple(str(name) for name in content["classes"])
+            known["input"] = InputSpec.from_dict(content["input"])
+            known["temperature"] = float(content["temperature"])
+            manifest = cls(**known)
+        except KeyError as error:
+            message = f"the manifest lacks {error.args[0]!r}"
+            raise BundleError(message) from error
+        except (TypeError, ValueError) as error:
+            message = f"the manifest is wrong: {error}"
+            raise BundleError(message) from error
+        _check(manifest)
+        return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    mappings = ("accuracy", "data", "code", "thresholds", "graphs", "files")
+    wrong = [name for name in mappings if not isinstance(getattr(manifest, name), dict)]
+    if wrong:
+        message = f"the manifest is wrong: {wrong[0]} must be an object"
+        raise BundleError(message)
+    if not isinstance(manifest.version, str) or not VERSION_NAME.fullmatch(manifest.version):
+        message = f"the manifest is wrong: {manifest.version!r} is no version name"
+        raise BundleError(message)
+    if len(manifest.classes) < 2 or len(set(manifest.classes)) != len(manifest.classes):
+        message = "the manifest is wrong: classes must be at least two different names"
+        raise BundleError(message)
+    if not manifest.temperature > 0:
+        message = f"the manifest is wrong: temperature must be above 0, not {manifest.temperature}"
+        raise BundleError(message)
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read the manifest of the bundle in directory `path`, or the manifest file itself.
+
+    Raises `BundleError`, one line with the file's name.
+    """
+    file = path / MANIFEST if path.is_dir() else path
+    try:
+        content = json.loads(file.read_bytes())
+    except OSError as error:
+        message = f"{file}: {error.strerror}"
+        raise BundleError(message) from error
+    except ValueError as error:
+        message = f"{file}: no JSON: {error}"
+        raise BundleError(message) from error
+    if not isinstance(content, dict):
+        message = f"{file}: not a JSON object"
+        raise BundleError(message)
+    try:
+        return Manifest.from_dict(content)
+    except BundleError as error:
+        message = f"{file}: {error}"
+        raise BundleError(message) from error
+
+
+def resolve_bundle(path: Path) -> Path:
+    """The bundle's directory: `path` itself, or the one that the file `current` below it names.
+
+    Raises `BundleError`.
+    """
+    if (path / MANIFEST).is_file():
+        return path
+    try:
+        version = (path / CURRENT).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: neither a model bundle ({MANIFEST}) nor a directory of bundles ({CURRENT})"
+        raise BundleError(message) from error
+    bundle = path / version
+    if not VERSION_NAME.fullmatch(version) or not (bundle / MANIFEST).is_file():
+        message = f"{path / CURRENT}: names {version!r}, and there is no such bundle"
+        raise BundleError(message)
+    return bundle

@@ -1,0 +1,239 @@
+"""The bytes of an image file become the 28x28 pixels that the network was trained on.
+
+The steps are Zalando's own (Xiao, Rasul and Vollgraf 2017, section 2): trim the ground, subsample so that
+the longest edge is 28, sharpen, centre, negate, 8-bit gray. `InputSpec` holds their settings; it travels
+in the model's manifest and in its announcement, so that training, evaluation and an agent on another
+machine do exactly the same.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model.image_formats import Header, ImageError, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+# OpenCV reads this once, when it is loaded. The spec's own limit is checked first; this is the net below.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+
+import cv2  # noqa: E402  after its settings
+
+__all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the network expects, and how an image file becomes that. Lengths are pixels, sizes bytes."""
+
+    version: str = "zalando-1"
+    height: int = 28
+    width: int = 28
+    max_bytes: int = 64 * 1024 * 1024
+    max_pixels: int = 64_000_000
+    # Share of the largest intensity by which a pixel may differ from the ground and still be trimmed.
+    trim_tolerance: float = 0.05
+    # Share of a row's or column's pixels that may differ more than that (dust, JPEG noise).
+    trim_outliers: float = 0.01
+    # Longest edge before subsampling. Zalando's source was the shop's thumbnail, smooth already.
+    thumbnail: int = 73
+    resize: str = "subsample"
+    sharpen_radius: float = 1.0
+    sharpen_sigma: float = 1.0
+    # A ground brighter than this is negated, so that the garment is bright on black.
+    bright_ground: int = 127
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting by its name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> InputSpec:
+        """Read what `to_dict` wrote; unknown names are ignored, so that a later version may add some.
+
+        Raises `ValueError` in one line when a value has the wrong type or makes no sense.
+        """
+        known = {field.name: type(field.default) for field in fields(cls)}
+        given = {name: _checked(name, settings[name], kind) for name, kind in known.items() if name in settings}
+        spec = cls(**given)
+        for name in ("height", "width", "max_bytes", "max_pixels", "thumbnail"):
+            if getattr(spec, name) < 1:
+                message = f"input spec: {name} must be at least 1, not {getattr(spec, name)}"
+                raise ValueError(message)
+        if spec.resize not in ("subsample", "area"):
+            message = f"input spec: resize must be subsample or area, not {spec.resize!r}"
+            raise ValueError(message)
+        return spec
+
+
+def _checked(name: str, value: object, kind: type) -> object:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        message = f"input spec: {name} must be {kind.__name__}, not {value!r}"
+        raise ValueError(message)
+    return value
+
+
+def prepare(data: bytes, spec: InputSpec) -> NDArray[np.uint8]:
+    """Turn the bytes of an image file into the network's pixels, shape (height, width), bright on black.
+
+    A gray picture of exactly that size with a dark ground passes unchanged, bit for bit. Raises `ImageError`
+    for bytes that are no usable image, before decoding wherever their header tells.
+    """
+    if len(data) > spec.max_bytes:
+        detail = f"The file has {len(data):,} bytes; at most {spec.max_bytes:,} are read."
+        raise ImageError("too-large", detail)
+    header = read_header(data)
+    if header.width * header.height > spec.max_pixels:
+        detail = f"The picture claims {header.width} x {header.height} pixels; at most {spec.max_pixels:,} are read."
+        raise ImageError("too-many-pixels", detail)
+    return prepare_pixels(_decode(data, header, spec), spec)
+
+
+def prepare_pixels(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Turn a decoded picture, (h, w) gray or (h, w, 3) BGR uint8, into the network's pixels."""
+    if picture.shape[:2] == (spec.height, spec.width):
+        if picture.ndim == 3 and (picture == picture[..., :1]).all():
+            picture = np.ascontiguousarray(picture[..., 0])
+        if picture.ndim == 2 and _is_bright_on_black(picture):
+            return picture
+    return _zalando(picture, spec)
+
+
+def _is_bright_on_black(pixels: NDArray[np.uint8]) -> bool:
+    """Whether the ground of a gray picture is dark, judged by its border.
+
+    Garments touch the border of Fashion-MNIST, so only a part of it has to be dark: at a quarter, all 60,000
+    training images pass, and none of them does when it is inverted.
+    """
+    border = pixels.ravel()[_border(*pixels.shape)]
+    return bool(np.count_nonzero(border < 32) * 4 >= border.size)
+
+
+@lru_cache(maxsize=8)
+def _border(height: int, width: int) -> NDArray[np.intp]:
+    inside = np.zeros((height, width), dtype=bool)
+    inside[1:-1, 1:-1] = True
+    return np.flatnonzero(~inside)
+
+
+def _decode(data: bytes, header: Header, spec: InputSpec) -> NDArray[np.uint8]:
+    """Decode to (h, w) or (h, w, 3) uint8, upright, on white where it was transparent."""
+    flags = cv2.IMREAD_UNCHANGED
+    if header.format == "JPEG":
+        flags = _jpeg_flags(header, spec)
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError("not-an-image", f"The {header.format} file cannot be decoded.") from error
+    if picture is None:
+        raise ImageError("not-an-image", f"The {header.format} file is damaged or of a kind that is not read.")
+    if picture.dtype == np.uint16:
+        picture = _halved(picture)
+    if picture.dtype != np.uint8:
+        raise ImageError("unsupported-format", f"The {header.format} file holds {picture.dtype} samples.")
+    return _flattened(picture)
+
+
+def _jpeg_flags(header: Header, spec: InputSpec) -> int:
+    """Let the JPEG decoder shrink the picture while at least four thumbnails' edge is left."""
+    enough = max(header.width, header.height) // (4 * spec.thumbnail)
+    if enough >= 8:
+        return cv2.IMREAD_REDUCED_COLOR_8
+    if enough >= 4:
+        return cv2.IMREAD_REDUCED_COLOR_4
+    if enough >= 2:
+        return cv2.IMREAD_REDUCED_COLOR_2
+    return cv2.IMREAD_ANYCOLOR
+
+
+def _halved(picture: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Scale 16-bit samples to 8 bits, rounded: 65535 becomes 255."""
+    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay a picture with an alpha channel on white; drop the channel axis of a gray one."""
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    if channels == 1:
+        return picture.reshape(picture.shape[:2])
+    if channels == 3:
+        return picture
+    colour, alpha = picture[..., :-1].astype(np.uint16), picture[..., -1:].astype(np.uint16)
+    laid = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid.astype(np.uint8).reshape(picture.shape[:2] if channels == 2 else (*picture.shape[:2], 3))
+
+
+def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    ground = _ground(picture)
+    garment = _trimmed(picture, ground, spec)
+    small = _resized(garment, spec)
+    if spec.sharpen_radius > 0:
+        small = cv2.filter2D(small, -1, _sharpening(spec.sharpen_radius, spec.sharpen_sigma),
+                             borderType=cv2.BORDER_REPLICATE)  # fmt: skip
+    gray = _gray(small)
+    level = int(_gray(ground.reshape(1, 1, -1).astype(np.uint8) if ground.size > 1 else ground.astype(np.uint8)
+                      .reshape(1, 1))[0, 0])  # fmt: skip
+    canvas = np.full((spec.height, spec.width), level, np.uint8)
+    top, left = (spec.height - gray.shape[0]) // 2, (spec.width - gray.shape[1]) // 2
+    canvas[top : top + gray.shape[0], left : left + gray.shape[1]] = gray
+    return 255 - canvas if level > spec.bright_ground else canvas
+
+
+def _gray(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
+
+
+def _ground(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The ground's colour: the median of the border, which a few pixels of garment do not move."""
+    flat = picture.reshape(picture.shape[0] * picture.shape[1], -1)
+    return np.median(flat[_border(*picture.shape[:2])], axis=0)  # type: ignore[no-any-return]
+
+
+def _trimmed(picture: NDArray[np.uint8], ground: NDArray[np.float64], spec: InputSpec) -> NDArray[np.uint8]:
+    """Cut away the rows and columns at the edges that have the ground's colour."""
+    limit = 255 * spec.trim_tolerance
+    low, high = np.clip(np.ceil(ground - limit), 0, 255), np.clip(np.floor(ground + limit), 0, 255)
+    is_ground = cv2.inRange(picture, low, high)
+    for axis, size in ((1, picture.shape[1]), (0, picture.shape[0])):
+        others = size - cv2.reduce(is_ground // 255, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+        kept = np.flatnonzero(others > size * spec.trim_outliers)
+        if kept.size:
+            edges = slice(int(kept[0]), int(kept[-1]) + 1)
+            picture = picture[edges] if axis == 1 else picture[:, edges]
+    return np.ascontiguousarray(picture)
+
+
+def _resized(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Shrink so that the longest edge fits: smoothly to the thumbnail, then by skipping rows and columns."""
+    longest = max(picture.shape[:2])
+    if longest > spec.thumbnail:
+        picture = cv2.resize(picture, _size(picture, spec.thumbnail / longest), interpolation=cv2.INTER_AREA)
+    scale = min(spec.height / picture.shape[0], spec.width / picture.shape[1])
+    method = cv2.INTER_NEAREST_EXACT if spec.resize == "subsample" else cv2.INTER_AREA
+    return cv2.resize(picture, _size(picture, scale), interpolation=method)  # type: ignore[return-value]
+
+
+def _size(picture: NDArray[np.uint8], scale: float) -> tuple[int, int]:
+    height, width = picture.shape[:2]
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+@lru_cache(maxsize=8)
+def _sharpening(radius: float, sigma: float) -> NDArray[np.float32]:
+    """ImageMagick's `-sharpen` kernel, which Zalando used: twice the sum in the centre, less a Gaussian."""
+    reach = int(np.ceil(radius))
+    axis = np.arange(-reach, reach + 1)
+    kernel = -np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2) / (2 * sigma**2))
+    kernel[reach, reach] = -2 * kernel.sum()
+    return (kernel / kernel.sum()).astype(np.float32)  # type: ignore[no-any-return]
