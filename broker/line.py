@@ -1,0 +1,231 @@
+"""A service's place on the line: one `with` block in which it is announced, and plain calls to take and give.
+
+    with Line(connection, topics, service="store", instance="main", stop=stop) as line:
+        while not line.stopping:
+            for delivery in line.receive(limit=100, timeout_s=1.0):
+                ...work...
+                line.acknowledge(delivery)
+
+The library's network thread only fills a bounded queue; everything else happens in the caller's loop.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from broker import VERSION
+from broker.connection import Capabilities, Connection, Delivery, Notice, Will
+from broker.errors import MessageError, Unreachable
+from broker.messages import Event, Message, Reject, Status, content_type, encode, now
+from broker.topics import Topics
+
+State = Literal["starting", "online", "stopped", "offline"]
+FIRST_BYTES = 64
+EVENTS_KEPT = 200
+
+
+def will_of(topics: Topics, service: str, instance: str) -> Will:
+    """Return the last will that says `offline` for a service."""
+    status = _status(service, instance, "offline", now(), {})
+    return Will(topics.status(service, instance), encode(status))
+
+
+class Line:
+    """The line as one service sees it; a context manager. Not for use by several threads, but for `stop`."""
+
+    def __init__(
+        self, connection: Connection, topics: Topics, *, service: str, instance: str, stop_deadline_s: float = 5.0
+    ) -> None:
+        self.topics = topics
+        self.service = service
+        self.instance = instance
+        self._connection = connection
+        self._stop = threading.Event()
+        self._stop_deadline_s = stop_deadline_s
+        self._since = now()
+        self._detail: dict[str, Any] = {}
+        self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._said: dict[str, float] = {}
+        self._log = logging.getLogger(service)
+        self._online = False
+
+    def __enter__(self) -> Self:
+        """Begin to connect; the service is announced as soon as the broker is there."""
+        self._connection.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say `stopped` (nothing after a crash: the last will says `offline`) and leave within the deadline."""
+        if kind is None:
+            with contextlib.suppress(Unreachable):
+                self._publish_status("stopped")
+        self._connection.stop(self._stop_deadline_s)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the service was asked to end."""
+        return self._stop.is_set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connection.connected
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the broker said of itself."""
+        return self._connection.capabilities
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe in any thread and in a signal handler."""
+        self._stop.set()
+        self._connection.wake()
+
+    def wake(self) -> None:
+        """Make a waiting `receive` return at once; safe in any thread."""
+        self._connection.wake()
+
+    def receive(self, *, limit: int, timeout_s: float) -> list[Delivery]:
+        """Return up to `limit` deliveries, waiting at most `timeout_s` for the first.
+
+        Retained messages on topics that are not retained are acknowledged and passed over here; what happens
+        to the connection becomes events, each at its beginning and at its end.
+        """
+        found = self._connection.receive(limit, 0.0 if self.stopping else timeout_s)
+        return list(self._sift(found))
+
+    def _sift(self, found: Sequence[Delivery | Notice]) -> Iterator[Delivery]:
+        for item in found:
+            if isinstance(item, Notice):
+                self._notice(item)
+            elif item.retained and self.topics.kind(item.topic) not in {"model", "status"}:
+                self.acknowledge(item)
+            else:
+                yield item
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.kind == "connected":
+            self._online = True
+            with contextlib.suppress(Unreachable):
+                self._publish_status("online")
+            self.end("broker-away", "the broker is back")
+            self._flush_events()
+        elif notice.kind == "disconnected":
+            self._online = False
+            self.begin("broker-away", notice.detail)
+        else:
+            self.begin(notice.kind, f"{notice.detail} {notice.topic}".strip())
+
+    def publish(self, topic: str, message: Message, **properties: Any) -> None:
+        """Publish a message with QoS 1; properties as `Connection.publish` takes them. Raises Unreachable."""
+        self._connection.publish(topic, encode(message), content_type=content_type(message), **properties)
+
+    def publish_bytes(self, topic: str, payload: bytes, *, content_type: str, **properties: Any) -> None:
+        """Publish bytes that are encoded already, such as a batch from the ledger. Raises Unreachable."""
+        self._connection.publish(topic, payload, content_type=content_type, **properties)
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker that the work on this delivery is done."""
+        self._connection.acknowledge(delivery)
+
+    def reject(self, delivery: Delivery, reason: str, detail: str, **batch: Any) -> None:
+        """Put a message aside: publish it to `rejects`, tell the event log, acknowledge it.
+
+        `batch` may name `batch_id`, `job_id`, `source`, `images` where they could be read. Raises Unreachable
+        (and does not acknowledge) when the broker is away, so that the message comes again.
+        """
+        reject = Reject(
+            service=self.service,
+            instance=self.instance,
+            topic=delivery.topic,
+            reason=reason,
+            detail=detail,
+            first_bytes=delivery.payload[:FIRST_BYTES],
+            size_bytes=len(delivery.payload),
+            rejected_at=now(),
+            **batch,
+        )
+        self.publish(self.topics.rejects(self.service), reject)
+        self.event("warning", "message-rejected", f"{delivery.topic}: {reason}: {detail}", batch_id=reject.batch_id)
+        self.acknowledge(delivery)
+
+    def event(
+        self,
+        level: Literal["debug", "info", "warning", "error"],
+        event: str,
+        detail: str,
+        *,
+        job_id: str = "",
+        batch_id: str = "",
+    ) -> None:
+        """Write one line to the log and to the event log; while the broker is away the latest 200 wait."""
+        self._log.log(getattr(logging, level.upper()), "%s: %s", event, detail)
+        said = Event(
+            service=self.service,
+            instance=self.instance,
+            at=now(),
+            level=level,
+            event=event,
+            detail=detail[:1000],
+            job_id=job_id,
+            batch_id=batch_id,
+        )
+        self._events.append(said)
+        self._flush_events()
+
+    def _flush_events(self) -> None:
+        while self._events and self.connected:
+            try:
+                self.publish(self.topics.events(self.service), self._events[0])
+            except (Unreachable, MessageError):
+                return
+            self._events.popleft()
+
+    def begin(self, trouble: str, detail: str) -> bool:
+        """Say once that a trouble of the world has begun; True when it is new."""
+        if trouble in self._said:
+            return False
+        self._said[trouble] = time.monotonic()
+        self.event("warning", trouble, detail)
+        return True
+
+    def end(self, trouble: str, detail: str) -> bool:
+        """Say once that a trouble is over, and how long it took; True when there was one."""
+        began = self._said.pop(trouble, None)
+        if began is None:
+            return False
+        self.event("info", f"{trouble}-over", f"{detail} after {time.monotonic() - began:.1f} s")
+        return True
+
+    def announce(self, **detail: Any) -> None:
+        """Put facts into the retained status (`model`, `engine`, …) and publish it when the broker is there."""
+        self._detail.update(detail)
+        with contextlib.suppress(Unreachable):
+            if self._online:
+                self._publish_status("online")
+
+    def _publish_status(self, state: State) -> None:
+        status = _status(self.service, self.instance, state, self._since, self._detail)
+        self.publish(self.topics.status(self.service, self.instance), status, retain=True)
+
+
+def _status(service: str, instance: str, state: State, since: str, detail: dict[str, Any]) -> Status:
+    return Status(
+        service=service,
+        instance=instance,
+        state=state,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        version=VERSION,
+        since=since,
+        detail=detail,
+    )

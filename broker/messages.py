@@ -1,0 +1,316 @@
+"""The messages on the wire: frozen structs that validate themselves.
+
+Unknown fields are ignored, so that a field may be added; anything else is a new version in the topics' root.
+Pixel batches travel as MessagePack (or as JSON with numbers), everything else as JSON. Times are UTC in
+ISO 8601 with milliseconds, durations are seconds, probabilities 0..1.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from broker.errors import MessageError
+from broker.topics import SOURCE_PATTERN
+
+MAX_BATCH_IMAGES = 4096
+MAX_NAME_CHARS = 4096
+JSON_TYPE = "application/json"
+MSGPACK_TYPE = "application/msgpack"
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Source = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN)]
+ImageName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Timings = dict[str, float]
+"""Seconds by phase: `read`, `prepare`, `wait` (agent), `predict` (predictor)."""
+
+
+def now() -> str:
+    """Return the time now as it stands on the wire and in SQL: UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What all messages share: they are frozen and take keywords only."""
+
+
+class PixelBatch(Message):
+    """Images as the model sees them: `pixels` is (n, height, width) uint8, row-major, garment bright on black.
+
+    `images` names each one within its job, unique in the batch. Without a `job_id` the batch is its own job.
+    """
+
+    batch_id: Id
+    source: Source
+    images: Annotated[tuple[ImageName, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH_IMAGES)]
+    shape: tuple[int, int, int]
+    pixels: bytes
+    job_id: Id | Literal[""] = ""
+    dtype: Literal["uint8"] = "uint8"
+    timings: Timings = {}
+
+    def __post_init__(self) -> None:
+        """Hold names, shape and bytes to each other."""
+        if not self.job_id:
+            msgspec.structs.force_setattr(self, "job_id", self.batch_id)
+        n, height, width = self.shape
+        if not (n == len(self.images) and 1 <= height <= 4096 and 1 <= width <= 4096):
+            raise ValueError(f"shape {self.shape} does not fit {len(self.images)} images")
+        if n * height * width != len(self.pixels):
+            raise ValueError(f"shape {self.shape} wants {n * height * width} bytes of pixels, not {len(self.pixels)}")
+        if len(set(self.images)) != n:
+            raise ValueError("an image name stands twice in the batch")
+
+
+class Prediction(Message):
+    """What the model says of one image: `probabilities` by class name, calibrated, `label` the likeliest."""
+
+    image: ImageName
+    label: str
+    confidence: Probability
+    probabilities: dict[str, Probability]
+    verdict: Literal["ok", "suspect"] = "ok"
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a label without a probability."""
+        if self.label not in self.probabilities:
+            raise ValueError(f"label {self.label!r} has no probability")
+
+
+class PredictionBatch(Message):
+    """The predictions for one pixel batch, in its order, and what made them."""
+
+    batch_id: Id
+    job_id: Id
+    source: Source
+    model_version: str
+    predictor: str
+    predicted_at: str
+    predictions: Annotated[tuple[Prediction, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH_IMAGES)]
+    timings: Timings = {}
+
+    def __post_init__(self) -> None:
+        """Refuse an image that stands twice."""
+        if len({p.image for p in self.predictions}) != len(self.predictions):
+            raise ValueError("an image name stands twice in the batch")
+
+
+class StoredImage(Message):
+    """One image's row as it now stands in `predictions`."""
+
+    image: ImageName
+    label: str
+    confidence: Probability
+    model_version: str
+    predicted_at: str
+    verdict: Literal["ok", "suspect"] = "ok"
+
+
+class FailedImage(Message):
+    """One image's row as it now stands in `failures`."""
+
+    image: ImageName
+    reason: str
+    detail: str = ""
+
+
+class Receipt(Message):
+    """The store's word, given after its commit: this batch is in the database, and this is what stands there."""
+
+    batch_id: Id
+    job_id: Id
+    source: Source
+    kind: Literal["predictions", "failure", "job"]
+    stored_at: str
+    stored: tuple[StoredImage, ...] = ()
+    failed: tuple[FailedImage, ...] = ()
+
+
+class Failure(Message):
+    """A file that cannot be an image: `reason` is a short word in kebab-case, `detail` one sentence."""
+
+    batch_id: Id
+    job_id: Id
+    source: Source
+    image: ImageName
+    reason: str
+    detail: str
+    failed_at: str
+
+
+class Reject(Message):
+    """A message that a service put aside: where it came from, why, and how it began.
+
+    When the batch could be read, `batch_id`, `job_id`, `source` and `images` say which images it held; the
+    store then writes them into `failures`, so that none is without a row.
+    """
+
+    service: str
+    instance: str
+    topic: str
+    reason: str
+    detail: str
+    first_bytes: bytes
+    size_bytes: Count
+    rejected_at: str
+    batch_id: str = ""
+    job_id: str = ""
+    source: str = ""
+    images: tuple[ImageName, ...] = ()
+
+
+class JobProgress(Message):
+    """How far a job is. `closed` is sent once every image is closed, and again until its receipt.
+
+    `process_s` runs from the first image seen to the last one closed, without the quiet time after it.
+    """
+
+    batch_id: Id
+    job_id: Id
+    source: Source
+    state: Literal["open", "closed"]
+    folder: str
+    opened_at: str
+    seen: Count
+    sent: Count
+    stored: Count
+    failed: Count
+    process_s: float = 0.0
+    closed_at: str = ""
+    timings: Timings = {}
+
+
+class ClassSummary(Message):
+    """One class within a job."""
+
+    images: Count
+    mean_confidence: Probability
+
+
+class JobSummary(Message):
+    """The figures of a closed job."""
+
+    job_id: Id
+    source: Source
+    folder: str
+    opened_at: str
+    closed_at: str
+    images: Count
+    stored: Count
+    failed: Count
+    process_s: float
+    predict_s: float
+    time_per_prediction_s: float | None
+    mean_confidence: float | None
+    classes: dict[str, ClassSummary]
+
+
+class Event(Message):
+    """One line of the event log. `event` is a short word in kebab-case, `detail` one sentence."""
+
+    service: str
+    instance: str
+    at: str
+    level: Literal["debug", "info", "warning", "error"]
+    event: str
+    detail: str = ""
+    job_id: str = ""
+    batch_id: str = ""
+
+
+class Status(Message):
+    """Whether a service is there: `online`, `stopped` after a clean end, `offline` by last will."""
+
+    service: str
+    instance: str
+    state: Literal["starting", "online", "stopped", "offline"]
+    pid: int
+    host: str
+    version: str
+    since: str
+    detail: dict[str, Any] = {}
+
+
+class ModelAnnouncement(Message):
+    """The model that serves, retained, so that an agent elsewhere needs no model file.
+
+    `input` is the input spec as `model.preprocessing.InputSpec.to_dict` gives it.
+    """
+
+    version: str
+    classes: tuple[str, ...]
+    input: dict[str, Any]
+    engine: str
+    announced_at: str
+
+
+M = TypeVar("M", bound=Message)
+
+_encode_json = msgspec.json.Encoder().encode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+_decoders: dict[tuple[type, bool], Any] = {}
+
+
+def encode(message: Message) -> bytes:
+    """Return the message's wire bytes: MessagePack for a pixel batch, JSON for everything else."""
+    return _encode_msgpack(message) if isinstance(message, PixelBatch) else _encode_json(message)
+
+
+def content_type(message: Message) -> str:
+    """Return the content type of what `encode` makes."""
+    return MSGPACK_TYPE if isinstance(message, PixelBatch) else JSON_TYPE
+
+
+def decode(kind: type[M], payload: bytes, declared: str | None = None) -> M:
+    """Return the message that `payload` holds, or raise MessageError with one line.
+
+    `declared` is the MQTT content type; it matters for pixel batches alone, which come as MessagePack unless
+    it says JSON.
+    """
+    try:
+        if kind is PixelBatch:
+            return _decode_pixels(payload, declared)  # type: ignore[return-value]
+        return _decoder(kind, json=True).decode(payload)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MessageError(f"{kind.__name__}: {_one_line(error)}") from error
+
+
+def _decoder(kind: type, *, json: bool) -> Any:
+    key = (kind, json)
+    if key not in _decoders:
+        _decoders[key] = msgspec.json.Decoder(kind) if json else msgspec.msgpack.Decoder(kind)
+    return _decoders[key]
+
+
+def _decode_pixels(payload: bytes, declared: str | None) -> PixelBatch:
+    if (declared or "").split(";")[0].strip().lower() != JSON_TYPE:
+        return _decoder(PixelBatch, json=False).decode(payload)  # type: ignore[no-any-return]
+    fields = _decoder(dict, json=True).decode(payload)
+    if isinstance(fields.get("pixels"), list):
+        fields["pixels"] = bytes(_flat(fields["pixels"]))
+        return msgspec.convert(fields, PixelBatch)
+    return _decoder(PixelBatch, json=True).decode(payload)  # type: ignore[no-any-return] # pixels as base64
+
+
+def _flat(numbers: Iterable[Any], depth: int = 0) -> Iterator[int]:
+    for item in numbers:
+        if isinstance(item, list) and depth < 3:
+            yield from _flat(item, depth + 1)
+        elif isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= 255:
+            yield item
+        else:
+            raise ValueError("pixels must be whole numbers from 0 to 255, nested at most four deep")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def finite(value: float) -> float:
+    """Return `value`, or 0.0 where it is no number: JSON knows neither NaN nor infinity."""
+    return value if math.isfinite(value) else 0.0

@@ -1,0 +1,127 @@
+"""Every setting of the project: its type, its default and its bounds. `config.toml` tells the reasons.
+
+The structs are plain values; `broker.settings_reader` makes them from a file and the environment. Units stand
+in the names. A default that holds `{state}` follows `[paths] state`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from broker.topics import SOURCE_PATTERN
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN)]
+Root = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+
+class Paths(Section):
+    """`[paths]`."""
+
+    state: Path = Path("var")
+
+
+class Broker(Section):
+    """`[broker]`."""
+
+    manage: bool = True
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 18830
+    root: Root = "tailorbird"
+    credentials: Path = Path("{state}/credentials")
+    keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 10
+    max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
+
+
+class IngestAgent(Section):
+    """`[ingest_agent]`."""
+
+    inbox: Path = Path("{state}/inbox")
+    source: Name = "shop"
+    watch: Literal["auto", "events", "polling"] = "auto"
+    rescan_s: PositiveSeconds = 30.0
+    settle_s: NotNegative = 1.0
+    give_up_s: NotNegative = 5.0
+    quiet_s: NotNegative = 1.5
+    batch_images: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
+    linger_ms: NotNegative = 20.0
+    window: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
+    resend_min_s: PositiveSeconds = 1.0
+    resend_max_s: PositiveSeconds = 60.0
+    canary_s: NotNegative = 60.0
+    readers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    ignore: tuple[str, ...] = (
+        ".*",
+        "*~",
+        "*.part",
+        "*.tmp",
+        "*.temp",
+        "*.filepart",
+        "*.crdownload",
+        "*.download",
+        "*.swp",
+        "Thumbs.db",
+        "desktop.ini",
+        "@eaDir",
+        "__MACOSX",
+    )
+
+
+class PredictorService(Section):
+    """`[predictor_service]`."""
+
+    instances: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 3
+
+
+class Model(Section):
+    """`[model]`."""
+
+    bundle: Path = Path("model/bundles")
+    engine: Literal["auto", "tensorflow", "openvino", "onnxruntime"] = "auto"
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+
+
+class Store(Section):
+    """`[store]`."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1)] = "sqlite:///{state}/tailorbird.db"
+    group_rows: Positive = 5000
+    group_ms: NotNegative = 10.0
+    busy_timeout_s: NotNegative = 30.0
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
+
+
+class Dashboard(Section):
+    """`[dashboard]`: the page's address; the page itself comes with a later release."""
+
+    host: str = "127.0.0.1"
+    port: Port = 18880
+
+
+class Log(Section):
+    """`[log]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    paths: Paths = Paths()
+    broker: Broker = Broker()
+    ingest_agent: IngestAgent = IngestAgent()
+    predictor_service: PredictorService = PredictorService()
+    model: Model = Model()
+    store: Store = Store()
+    dashboard: Dashboard = Dashboard()
+    log: Log = Log()

@@ -1,0 +1,95 @@
+"""Every topic of the project is made here, below `<root>/v1/` (the table in docs/reference/topics.md)."""
+
+import re
+from dataclasses import dataclass
+
+PROTOCOL = "v1"
+SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+CANARY_PREFIX = "canary-"
+
+
+def is_source(name: str) -> bool:
+    """Tell whether `name` may stand in a topic as a source: 1 to 64 of A-Z a-z 0-9 _ -."""
+    return re.fullmatch(SOURCE_PATTERN, name) is not None
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics below one root. A method per topic; `source="+"` makes a subscription to all sources."""
+
+    root: str = "tailorbird"
+
+    def _below(self, *levels: str) -> str:
+        return "/".join((self.root, PROTOCOL, *levels))
+
+    def pixels(self, source: str = "+") -> str:
+        """Pixel batches: a source -> predictors."""
+        return self._below("pixels", source)
+
+    def predictions(self, source: str = "+") -> str:
+        """Predictions: predictors -> store and subscribers."""
+        return self._below("predictions", source)
+
+    def receipts(self, source: str = "+") -> str:
+        """Receipts: store -> the source's agent."""
+        return self._below("receipts", source)
+
+    def failures(self, source: str = "+") -> str:
+        """Failures: agent -> store and subscribers."""
+        return self._below("failures", source)
+
+    def rejects(self, service: str = "+") -> str:
+        """Rejected messages: any service -> store and subscribers."""
+        return self._below("rejects", service)
+
+    def jobs(self, source: str = "+") -> str:
+        """A job's progress: agent -> store and subscribers."""
+        return self._below("jobs", source)
+
+    def summaries(self, source: str = "+") -> str:
+        """A closed job's figures: store -> subscribers."""
+        return self._below("summaries", source)
+
+    def events(self, service: str = "+") -> str:
+        """The event log: any service -> store."""
+        return self._below("events", service)
+
+    def model(self) -> str:
+        """The model that serves, retained: predictor -> agents."""
+        return self._below("model")
+
+    def status(self, service: str = "+", instance: str = "+") -> str:
+        """Whether a service is there, retained: each service -> whoever asks."""
+        return self._below("status", service, instance)
+
+    def answers(self, client: str) -> str:
+        """Response topic of one client's requests."""
+        return self._below("answers", client)
+
+    def shared(self, topic: str, group: str = "predictors") -> str:
+        """Turn a topic filter into a shared subscription, of which one member gets each message."""
+        return f"$share/{group}/{topic}"
+
+    def kind(self, topic: str) -> str:
+        """Return the level below the version (`pixels`, `receipts`, …), or "" for a foreign topic."""
+        prefix = self._below("")
+        return topic.removeprefix(prefix).split("/", 1)[0] if topic.startswith(prefix) else ""
+
+    def last(self, topic: str) -> str:
+        """Return the last level: the source of `pixels/<source>`, the instance of a status."""
+        return topic.rsplit("/", 1)[-1]
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """Tell whether a topic matches a filter with `+` and `#` (MQTT 5, section 4.7; `$share/g/` is stripped)."""
+    if topic_filter.startswith("$share/"):
+        topic_filter = topic_filter.split("/", 2)[2]
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    if topic.startswith("$") and wanted[0] in {"+", "#"}:
+        return False
+    for i, part in enumerate(wanted):
+        if part == "#":
+            return True
+        if i >= len(levels) or part not in {"+", levels[i]}:
+            return False
+    return len(wanted) == len(levels)
