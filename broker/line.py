@@ -55,6 +55,7 @@ class Line:
         self._said: dict[str, float] = {}
         self._log = logging.getLogger(service)
         self._online = False
+        self._kept: dict[str, Message] = {}
 
     def __enter__(self) -> Self:
         """Begin to connect; the service is announced as soon as the broker is there."""
@@ -117,6 +118,8 @@ class Line:
             self._online = True
             with contextlib.suppress(Unreachable):
                 self._publish_status("online")
+                for topic, message in self._kept.items():
+                    self.publish(topic, message, retain=True)
             self.end("broker-away", "the broker is back")
             self._flush_events()
         elif notice.kind == "disconnected":
@@ -132,6 +135,16 @@ class Line:
     def publish_bytes(self, topic: str, payload: bytes, *, content_type: str, **properties: Any) -> None:
         """Publish bytes that are encoded already, such as a batch from the ledger. Raises Unreachable."""
         self._connection.publish(topic, payload, content_type=content_type, **properties)
+
+    def keep(self, topic: str, message: Message) -> None:
+        """Publish a retained message now, or as soon as the broker is there, and again on every connect.
+
+        A broker that lost its disk has lost what it retained, too.
+        """
+        self._kept[topic] = message
+        with contextlib.suppress(Unreachable):
+            if self._online:
+                self.publish(topic, message, retain=True)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell the broker that the work on this delivery is done."""
