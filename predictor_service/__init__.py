@@ -1,0 +1,1 @@
+"""Pixel batches in, predictions out."""
