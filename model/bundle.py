@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 GOLDEN = "golden.npz"
 WEIGHTS = "weights.keras"
-GRAPH = "graph.onnx"
 CARD = "card.md"
 
 
@@ -37,7 +36,7 @@ class Golden:
 
 
 def sha256(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """Return the file's SHA-256 in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -62,7 +61,7 @@ def verify(bundle: Path) -> Manifest:
 
 
 def read_golden(bundle: Path) -> Golden:
-    """The bundle's golden inputs and outputs. Raises `BundleError`."""
+    """Read the bundle's golden inputs and outputs. Raises `BundleError`."""
     file = bundle / GOLDEN
     try:
         with np.load(file, allow_pickle=False) as content:
@@ -70,6 +69,15 @@ def read_golden(bundle: Path) -> Golden:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         message = f"{file}: no golden inputs and outputs: {error}"
         raise BundleError(message) from error
+
+
+def graph_file(bundle: Path, precision: str) -> Path:
+    """Find the graph for a precision: int8 has its own, the others share `f32`. Raises `BundleError`."""
+    graphs = load_manifest(bundle).graphs
+    name = graphs.get("int8" if precision == "int8" else "f32")
+    if name is None:
+        raise BundleError(f"{bundle / MANIFEST}: names no graph for {precision}")
+    return bundle / name
 
 
 def write_golden(bundle: Path, golden: Golden) -> None:
@@ -88,7 +96,7 @@ def seal(bundle: Path, manifest: Manifest) -> Manifest:
 
 @contextmanager
 def new_bundle(bundles: Path, version: str) -> Iterator[Path]:
-    """A directory to fill, which becomes `bundles/version` when the block ends well.
+    """Give a directory to fill, which becomes `bundles/version` when the block ends well.
 
     Nobody sees half a bundle. Raises `BundleError` when the version exists.
     """

@@ -60,8 +60,8 @@ class Classifier:
         """
         wanted = (self.input.height, self.input.width)
         if pixels.ndim != 3 or pixels.shape[1:] != wanted or pixels.dtype != np.uint8:
-            message = f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {pixels.dtype} {pixels.shape}"
-            raise ValueError(message)
+            found = f"{pixels.dtype} {pixels.shape}"
+            raise ValueError(f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {found}")
         probabilities = softmax(self._engine.logits(pixels), self._temperature)
         count = len(pixels)
         return Classified(probabilities, probabilities.argmax(axis=1), ["ok"] * count, [()] * count)

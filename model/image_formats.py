@@ -6,9 +6,8 @@ format, the claimed size and the file's end are checked here first, with nothing
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from struct import error as StructError
-from struct import unpack_from
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,11 +32,15 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """What the file claims to be: its format and its size in pixels before any rotation."""
+    """What the file claims to be: its format and its size in pixels before any rotation.
+
+    `orientation` is EXIF's, 1 to 8, where the decoder leaves turning to us, else 1.
+    """
 
     format: str
     width: int
     height: int
+    orientation: int = 1
 
 
 def read_header(data: bytes) -> Header:
@@ -50,11 +53,11 @@ def read_header(data: bytes) -> Header:
     name, inspect = _format_of(data)
     try:
         width, height = inspect(data)
-    except (StructError, IndexError) as error:
+    except (struct.error, IndexError) as error:
         raise ImageError("truncated", f"The {name} file ends inside its header.") from error
     if width <= 0 or height <= 0:
         raise ImageError("not-an-image", f"The {name} file claims {width} x {height} pixels.")
-    return Header(name, width, height)
+    return Header(name, width, height, _orientation(data) if name in ("PNG", "WebP") else 1)
 
 
 def _format_of(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
@@ -62,7 +65,7 @@ def _format_of(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
         return "PNG", _png
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG", _jpeg
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if data.startswith(b"RIFF") and b"WEBP".startswith(data[8:12]):
         return "WebP", _webp
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF", _gif
@@ -122,7 +125,7 @@ def _truncated(name: str) -> ImageError:
 
 
 def _png(data: bytes) -> tuple[int, int]:
-    width, height = unpack_from(">II", data, 16)
+    width, height = struct.unpack_from(">II", data, 16)
     # Nearly every PNG ends with its end chunk; only one with something behind it is walked.
     if not data.endswith(PNG_END) and not _png_has_end(data):
         raise _truncated("PNG")
@@ -132,10 +135,10 @@ def _png(data: bytes) -> tuple[int, int]:
 def _png_has_end(data: bytes) -> bool:
     position = len(PNG_SIGNATURE)
     while position + 12 <= len(data):
-        length, kind = unpack_from(">I4s", data, position)
+        length, kind = struct.unpack_from(">I4s", data, position)
         position += 12 + length
         if kind == b"IEND":
-            return position <= len(data)
+            return bool(position <= len(data))
     return False
 
 
@@ -155,9 +158,9 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xDA:
             break
         if marker in _JPEG_FRAMES:
-            height, width = unpack_from(">HH", data, position + 5)
+            height, width = struct.unpack_from(">HH", data, position + 5)
             size = width, height
-        (length,) = unpack_from(">H", data, position + 2)
+        (length,) = struct.unpack_from(">H", data, position + 2)
         position += 2 + length
     if size is None:
         raise ImageError("not-an-image", "The JPEG file has no frame.")
@@ -168,15 +171,15 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _webp(data: bytes) -> tuple[int, int]:
-    (length,) = unpack_from("<I", data, 4)
+    (length,) = struct.unpack_from("<I", data, 4)
     kind = data[12:16]
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
     elif kind == b"VP8L":
-        (bits,) = unpack_from("<I", data, 21)
+        (bits,) = struct.unpack_from("<I", data, 21)
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     elif kind == b"VP8 ":
-        width, height = (side & 0x3FFF for side in unpack_from("<HH", data, 26))
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     else:
         raise ImageError("not-an-image", "The WebP file has no picture chunk.")
     if len(data) < length + 8:
@@ -185,7 +188,7 @@ def _webp(data: bytes) -> tuple[int, int]:
 
 
 def _gif(data: bytes) -> tuple[int, int]:
-    width, height, flags = unpack_from("<HHB", data, 6)
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     pictures = 0
     while (kind := data[position]) != 0x3B:
@@ -206,12 +209,12 @@ def _gif(data: bytes) -> tuple[int, int]:
 
 
 def _bmp(data: bytes) -> tuple[int, int]:
-    offset, header = unpack_from("<II", data, 10)
+    offset, header = struct.unpack_from("<II", data, 10)
     if header == 12:
-        width, height, _, bits = unpack_from("<HHHH", data, 18)
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         compression = 0
     else:
-        width, height, _, bits, compression, length = unpack_from("<iiHHII", data, 18)
+        width, height, _, bits, compression, length = struct.unpack_from("<iiHHII", data, 18)
     height = abs(height)
     if compression in (0, 3, 6):
         length = (width * bits + 31) // 32 * 4 * height
@@ -220,21 +223,15 @@ def _bmp(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
+# Bytes per value of each TIFF type; a type that is not known counts as one byte.
+_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_TIFF_LETTERS = {1: "B", 3: "H", 4: "I"}
+# Width, height, orientation, and where the strips or tiles lie.
+_TIFF_WANTED = frozenset((256, 257, 273, 274, 279, 324, 325))
 
 
 def _tiff(data: bytes) -> tuple[int, int]:
-    order = "<" if data.startswith(b"II") else ">"
-    (start,) = unpack_from(f"{order}I", data, 4)
-    (count,) = unpack_from(f"{order}H", data, start)
-    tags: dict[int, tuple[int, ...]] = {}
-    for at in range(start + 2, start + 2 + 12 * count, 12):
-        tag, kind, values = unpack_from(f"{order}HHI", data, at)
-        if tag in _TIFF_WANTED and kind in _TIFF_TYPES:
-            letters = f"{order}{values}{_TIFF_TYPES[kind]}"
-            size = values * {"B": 1, "H": 2, "I": 4}[letters[-1]]
-            where = at + 8 if size <= 4 else unpack_from(f"{order}I", data, at + 8)[0]
-            tags[tag] = unpack_from(letters, data, where)
+    tags = _tiff_tags(data)
     if not tags.get(256) or not tags.get(257):
         raise ImageError("not-an-image", "The TIFF file does not say how large its picture is.")
     for offsets, lengths in ((273, 279), (324, 325)):
@@ -244,5 +241,48 @@ def _tiff(data: bytes) -> tuple[int, int]:
     return tags[256][0], tags[257][0]
 
 
-# Width, height, and where the strips or tiles lie.
-_TIFF_WANTED = frozenset((256, 257, 273, 279, 324, 325))
+def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Read the wanted tags of a TIFF file's first directory, all of whose values must lie in the file."""
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, start)
+    struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)
+    tags: dict[int, tuple[int, ...]] = {}
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, values = struct.unpack_from(f"{order}HHI", data, at)
+        size = values * _TIFF_SIZES.get(kind, 1)
+        where = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, at + 8)[0]
+        if where + size > len(data):
+            raise _truncated("TIFF")
+        if tag in _TIFF_WANTED and kind in _TIFF_LETTERS:
+            tags[tag] = struct.unpack_from(f"{order}{values}{_TIFF_LETTERS[kind]}", data, where)
+    return tags
+
+
+def _orientation(data: bytes) -> int:
+    """EXIF's orientation of a PNG or WebP file, 1 where there is none or it makes no sense."""
+    exif = _chunk(data, b"eXIf", 8, ">", "I4s") if data.startswith(PNG_SIGNATURE) else None
+    if data.startswith(b"RIFF"):
+        exif = _chunk(data, b"EXIF", 12, "<", "4sI")
+    if exif is None:
+        return 1
+    exif = exif.removeprefix(b"Exif\x00\x00")
+    try:
+        orientation = _tiff_tags(exif).get(274, (1,))[0]
+    except (struct.error, IndexError, ImageError):
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _chunk(data: bytes, wanted: bytes, position: int, order: str, head: str) -> bytes | None:
+    """Return the content of a PNG or RIFF chunk, None if the file has no such chunk."""
+    if wanted not in data:
+        return None
+    while position + 8 <= len(data):
+        first, second = struct.unpack_from(order + head, data, position)
+        kind, length = (first, second) if head == "4sI" else (second, first)
+        if kind == wanted:
+            return data[position + 8 : position + 8 + length]
+        # A PNG chunk has four bytes of checksum behind it, a RIFF chunk is padded to an even length.
+        position += 8 + length + (length & 1 if head == "4sI" else 4)
+    return None

@@ -110,7 +110,7 @@ def load_manifest(path: Path) -> Manifest:
 
 
 def resolve_bundle(path: Path) -> Path:
-    """The bundle's directory: `path` itself, or the one that the file `current` below it names.
+    """Find the bundle's directory: `path` itself, or the one that the file `current` below it names.
 
     Raises `BundleError`.
     """

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 # OpenCV reads this once, when it is loaded. The spec's own limit is checked first; this is the net below.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
-import cv2  # noqa: E402  after its settings
+import cv2
+
+# A damaged file is our caller's to report; OpenCV would print several lines about each.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 __all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
 
@@ -63,7 +65,8 @@ class InputSpec:
         Raises `ValueError` in one line when a value has the wrong type or makes no sense.
         """
         known = {field.name: type(field.default) for field in fields(cls)}
-        given = {name: _checked(name, settings[name], kind) for name, kind in known.items() if name in settings}
+        names = [name for name in known if name in settings]
+        given: dict[str, Any] = {name: _checked(name, settings[name], known[name]) for name in names}
         spec = cls(**given)
         for name in ("height", "width", "max_bytes", "max_pixels", "thumbnail"):
             if getattr(spec, name) < 1:
@@ -95,7 +98,8 @@ def prepare(data: bytes, spec: InputSpec) -> NDArray[np.uint8]:
         raise ImageError("too-large", detail)
     header = read_header(data)
     if header.width * header.height > spec.max_pixels:
-        detail = f"The picture claims {header.width} x {header.height} pixels; at most {spec.max_pixels:,} are read."
+        size = f"{header.width} x {header.height}"
+        detail = f"The picture claims {size} pixels; at most {spec.max_pixels:,} are read."
         raise ImageError("too-many-pixels", detail)
     return prepare_pixels(_decode(data, header, spec), spec)
 
@@ -137,12 +141,31 @@ def _decode(data: bytes, header: Header, spec: InputSpec) -> NDArray[np.uint8]:
     except cv2.error as error:
         raise ImageError("not-an-image", f"The {header.format} file cannot be decoded.") from error
     if picture is None:
-        raise ImageError("not-an-image", f"The {header.format} file is damaged or of a kind that is not read.")
+        raise ImageError(
+            "not-an-image", f"The {header.format} file is damaged or of a kind that is not read."
+        )
     if picture.dtype == np.uint16:
         picture = _halved(picture)
     if picture.dtype != np.uint8:
         raise ImageError("unsupported-format", f"The {header.format} file holds {picture.dtype} samples.")
-    return _flattened(picture)
+    return _turned(_flattened(picture), header.orientation)
+
+
+# EXIF orientation as a transposition, then a flip of rows and of columns.
+_TURNS = {
+    2: (False, False, True), 3: (False, True, True), 4: (False, True, False), 5: (True, False, False),
+    6: (True, False, True), 7: (True, True, True), 8: (True, True, False),
+}  # fmt: skip
+
+
+def _turned(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn a picture upright as EXIF says."""
+    if orientation not in _TURNS:
+        return picture
+    transposed, rows, columns = _TURNS[orientation]
+    if transposed:
+        picture = picture.swapaxes(0, 1)
+    return np.ascontiguousarray(picture[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
 def _jpeg_flags(header: Header, spec: InputSpec) -> int:
@@ -175,29 +198,44 @@ def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Trim, shrink, sharpen, centre and negate a picture, (h, w) gray or (h, w, 3) BGR."""
     ground = _ground(picture)
-    garment = _trimmed(picture, ground, spec)
-    small = _resized(garment, spec)
+    small = _resized(_trimmed(picture, ground, spec), spec)
     if spec.sharpen_radius > 0:
-        small = cv2.filter2D(small, -1, _sharpening(spec.sharpen_radius, spec.sharpen_sigma),
-                             borderType=cv2.BORDER_REPLICATE)  # fmt: skip
-    gray = _gray(small)
-    level = int(_gray(ground.reshape(1, 1, -1).astype(np.uint8) if ground.size > 1 else ground.astype(np.uint8)
-                      .reshape(1, 1))[0, 0])  # fmt: skip
-    canvas = np.full((spec.height, spec.width), level, np.uint8)
-    top, left = (spec.height - gray.shape[0]) // 2, (spec.width - gray.shape[1]) // 2
-    canvas[top : top + gray.shape[0], left : left + gray.shape[1]] = gray
+        kernel = _sharpening(spec.sharpen_radius, spec.sharpen_sigma)
+        small = _pixels(cv2.filter2D(small, -1, kernel, borderType=cv2.BORDER_REPLICATE))
+    level = _brightness(ground)
+    canvas = _centred(_gray(small), level, spec)
     return 255 - canvas if level > spec.bright_ground else canvas
 
 
+def _centred(gray: NDArray[np.uint8], level: int, spec: InputSpec) -> NDArray[np.uint8]:
+    canvas = np.full((spec.height, spec.width), level, np.uint8)
+    height, width = gray.shape
+    top, left = (spec.height - height) // 2, (spec.width - width) // 2
+    canvas[top : top + height, left : left + width] = gray
+    return canvas
+
+
+def _pixels(array: Any) -> NDArray[np.uint8]:
+    """Tell the type checker what OpenCV gave back."""
+    return array  # type: ignore[no-any-return]
+
+
 def _gray(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
+    return picture if picture.ndim == 2 else _pixels(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+
+
+def _brightness(colour: NDArray[np.float64]) -> int:
+    """Return a colour's gray level, gray (1,) or BGR (3,), 0..255 (ITU-R BT.601, as OpenCV's)."""
+    weights = (1.0,) if colour.size == 1 else (0.114, 0.587, 0.299)
+    return round(float(colour @ np.array(weights)))
 
 
 def _ground(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The ground's colour: the median of the border, which a few pixels of garment do not move."""
+    """Take the border's median as the ground's colour; a few pixels of garment do not move it."""
     flat = picture.reshape(picture.shape[0] * picture.shape[1], -1)
-    return np.median(flat[_border(*picture.shape[:2])], axis=0)  # type: ignore[no-any-return]
+    return np.asarray(np.median(flat[_border(*picture.shape[:2])], axis=0), np.float64)
 
 
 def _trimmed(picture: NDArray[np.uint8], ground: NDArray[np.float64], spec: InputSpec) -> NDArray[np.uint8]:
@@ -221,7 +259,7 @@ def _resized(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
         picture = cv2.resize(picture, _size(picture, spec.thumbnail / longest), interpolation=cv2.INTER_AREA)
     scale = min(spec.height / picture.shape[0], spec.width / picture.shape[1])
     method = cv2.INTER_NEAREST_EXACT if spec.resize == "subsample" else cv2.INTER_AREA
-    return cv2.resize(picture, _size(picture, scale), interpolation=method)  # type: ignore[return-value]
+    return _pixels(cv2.resize(picture, _size(picture, scale), interpolation=method))
 
 
 def _size(picture: NDArray[np.uint8], scale: float) -> tuple[int, int]:

@@ -14,51 +14,66 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.bundle import Golden
+    from model.manifest import Manifest
 
-# Fastest first, as measured; `auto` takes the first that is installed and agrees.
-ENGINES = ("openvino", "onnxruntime", "tensorflow")
+# Fastest first, as measured; `auto` takes the first that is installed, exported and agrees.
+ENGINES = (
+    "openvino/int8",
+    "openvino/bf16",
+    "openvino/f32",
+    "onnxruntime/int8",
+    "onnxruntime/f32",
+    "tensorflow/f32",
+)
 
 # How far a probability may be from the golden one.
 TOLERANCES = {"f32": 1e-4, "bf16": 0.02, "int8": 0.02}
 
 
 def open_engine(bundle: Path, name: str = "auto", threads: int = 0) -> Engine:
-    """Load the network of a bundle's directory into the engine `name`, or the fastest that agrees.
+    """Load the network of a bundle's directory into an engine.
 
-    The SHA-256 of each file is checked first and the golden outputs afterwards. `threads` 0 leaves their
-    number to the engine. Raises `BundleError` or `EngineError`.
+    `name` is `auto` for the fastest that agrees, an engine such as `openvino` for its fastest precision,
+    or both such as `openvino/f32`. The SHA-256 of each file is checked first, the golden outputs
+    afterwards. `threads` 0 leaves their number to the engine. Raises `BundleError` or `EngineError`.
     """
-    if name != "auto" and name not in ENGINES:
-        message = f"no engine is called {name!r}; there are auto, {', '.join(ENGINES)}"
-        raise EngineError(message)
-    verify(bundle)
+    wanted = [entry for entry in ENGINES if name in ("auto", entry, entry.partition("/")[0])]
+    if not wanted:
+        names = sorted({entry.partition("/")[0] for entry in ENGINES})
+        raise EngineError(
+            f"no engine is called {name!r}; there are auto, {', '.join(names)}, {', '.join(ENGINES)}"
+        )
+    manifest = verify(bundle)
     golden = read_golden(bundle)
-    refusals = []
-    for candidate in ENGINES if name == "auto" else (name,):
+    refusals: list[str] = []
+    for entry in wanted:
         try:
-            engine = _load(bundle, candidate, threads)
-            _check_golden(engine, golden)
+            return _agreeing(bundle, manifest, golden, entry, threads)
         except EngineError as error:
-            refusals.append(f"{candidate}: {error}")
-        else:
-            return engine
+            refusals.append(f"{entry}: {error}")
     raise EngineError("; ".join(refusals))
 
 
-def _load(bundle: Path, name: str, threads: int) -> Engine:
+def _agreeing(bundle: Path, manifest: Manifest, golden: Golden, entry: str, threads: int) -> Engine:
+    name, _, precision = entry.partition("/")
+    if precision == "int8" and "int8" not in manifest.graphs:
+        raise EngineError("the bundle has no int8 graph")
     module = import_module(f"model.engines.{name}_engine")
-    return module.load(bundle, threads)  # type: ignore[no-any-return]
+    engine: Engine = module.load(bundle, precision, threads)
+    _check_golden(engine, golden)
+    return engine
 
 
 def _check_golden(engine: Engine, golden: Golden) -> None:
     """Raise `EngineError` unless the engine gives the golden labels and nearly the golden probabilities."""
-    from model.classifier import softmax  # noqa: PLC0415  the classifier opens engines
-
     answers = engine.logits(golden.pixels)
     if not np.array_equal(answers.argmax(axis=1), golden.logits.argmax(axis=1)):
-        message = f"{engine.precision} gives other labels than the bundle's golden outputs"
-        raise EngineError(message)
-    distance = np.abs(softmax(answers, 1.0) - softmax(golden.logits, 1.0)).max()
+        raise EngineError("gives other labels than the bundle's golden outputs")
+    distance = np.abs(_probabilities(answers) - _probabilities(golden.logits)).max()
     if not distance <= TOLERANCES[engine.precision]:
-        message = f"{engine.precision} is {distance:.1e} off the bundle's golden probabilities"
-        raise EngineError(message)
+        raise EngineError(f"is {distance:.1e} off the bundle's golden probabilities")
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

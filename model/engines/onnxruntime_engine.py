@@ -1,0 +1,57 @@
+"""ONNX Runtime: starts fast, needs little memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model.bundle import graph_file
+from model.engines.engine import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CHUNK = 256
+
+
+def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
+    """Load a bundle's graph. Raises `EngineError` when the package is missing or refuses."""
+    if precision == "bf16":
+        raise EngineError("ONNX Runtime serves f32 and int8, not bf16")
+    try:
+        import onnxruntime  # noqa: PLC0415  optional, and heavy
+    except ImportError as error:
+        raise EngineError("the package onnxruntime is not installed") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # The arena keeps the memory of the largest batch for ever.
+    options.enable_cpu_mem_arena = False
+    file = graph_file(bundle, precision)
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but this
+        raise EngineError(f"ONNX Runtime cannot load {file}: {str(error).splitlines()[0]}") from error
+    return OnnxruntimeEngine(session, precision)
+
+
+class OnnxruntimeEngine:
+    """A session of ONNX Runtime."""
+
+    name = "onnxruntime"
+
+    def __init__(self, session: Any, precision: str) -> None:
+        self.precision = precision
+        self._session = session
+        self._classes: int = session.get_outputs()[0].shape[1]
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Answer pixels (n, 28, 28) uint8 with logits (n, classes) float32."""
+        answers = np.empty((len(pixels), self._classes), np.float32)
+        for at in range(0, len(pixels), CHUNK):
+            part = np.ascontiguousarray(pixels[at : at + CHUNK])
+            answers[at : at + len(part)] = self._session.run(None, {"pixels": part})[0]
+        return answers
