@@ -1,4 +1,4 @@
-"""What a connection to a broker is, whoever provides it: `broker.mqtt` for a real one, `broker.memory` for tests.
+"""What a connection to a broker is: `broker.mqtt` provides a real one, `broker.memory` one for tests.
 
 Both are held to `tests/broker/test_connection_contract.py`.
 """
@@ -27,18 +27,21 @@ class Delivery:
 class Notice:
     """Something that happened to the connection itself. `kind` is one of the words below.
 
-    `connected`, `disconnected`, `refused` (account, protocol; the sentence says which), `taken-over` (another
-    client has this id), `no-subscriber` (nobody listens on the topic), `quota`, `too-large`, `not-authorised`.
+    `connected`, `disconnected`, `refused` (the account, or the protocol; the sentence says which),
+    `taken-over` (another client has this id), `no-subscriber` (nobody listens on the topic), `quota`,
+    `too-large`, `not-authorised`. Those that concern a topic come once when they begin and once, with
+    `over`, at the next message on that topic that went well; the others are over at the next `connected`.
     """
 
     kind: str
     detail: str
     topic: str = ""
+    over: bool = False
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What the broker said of itself in CONNACK (MQTT 5, section 3.2.2.3); the defaults are the standard's."""
+    """What the broker said of itself in CONNACK (MQTT 5, 3.2.2.3); the defaults are the standard's."""
 
     maximum_packet_size: int | None = None
     receive_maximum: int = 65_535
@@ -57,7 +60,7 @@ class Will:
 
 
 class Connection(Protocol):
-    """One client of a broker. Construction does no I/O; `start` returns at once and connects behind the scenes.
+    """One client of a broker. Construction does no I/O; `start` returns at once and connects on the side.
 
     It subscribes to all its filters on every connect, reconnects for ever (1 s doubling to 60 s, ±25 %), and
     hands over what arrives through `receive`, in the caller's thread.
@@ -96,7 +99,7 @@ class Connection(Protocol):
         ...
 
     def receive(self, limit: int, timeout_s: float) -> Sequence[Delivery | Notice]:
-        """Return up to `limit` things that came in, waiting at most `timeout_s` for the first; [] when none."""
+        """Return up to `limit` things that came in, waiting at most `timeout_s` for the first; [] if none."""
         ...
 
     def wake(self) -> None:
@@ -104,7 +107,7 @@ class Connection(Protocol):
         ...
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Tell the broker that the work is done. A delivery of an earlier connection is forgotten silently."""
+        """Tell the broker that the work is done; a delivery of an earlier connection is passed over."""
         ...
 
     def stop(self, deadline_s: float) -> None:

@@ -1,6 +1,6 @@
 """A service's place on the line: one `with` block in which it is announced, and plain calls to take and give.
 
-    with Line(connection, topics, service="store", instance="main", stop=stop) as line:
+    with Line(connection, topics, service="store", instance="main") as line:
         while not line.stopping:
             for delivery in line.receive(limit=100, timeout_s=1.0):
                 ...work...
@@ -13,10 +13,10 @@ import contextlib
 import logging
 import os
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -29,6 +29,9 @@ from broker.topics import Topics
 State = Literal["starting", "online", "stopped", "offline"]
 FIRST_BYTES = 64
 EVENTS_KEPT = 200
+DETAIL_CHARS = 1000
+# Topics on which somebody must listen for the line to flow, and who that is.
+LISTENERS = {"pixels": "predictor", "predictions": "store", "failures": "store", "jobs": "store"}
 
 
 def will_of(topics: Topics, service: str, instance: str) -> Will:
@@ -41,13 +44,20 @@ class Line:
     """The line as one service sees it; a context manager. Not for use by several threads, but for `stop`."""
 
     def __init__(
-        self, connection: Connection, topics: Topics, *, service: str, instance: str, stop_deadline_s: float = 5.0
+        self,
+        connection: Connection,
+        topics: Topics,
+        *,
+        service: str,
+        instance: str,
+        stop_deadline_s: float = 5.0,
     ) -> None:
         self.topics = topics
         self.service = service
         self.instance = instance
         self._connection = connection
-        self._stop = threading.Event()
+        self._stopping = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._stop_deadline_s = stop_deadline_s
         self._since = now()
         self._detail: dict[str, Any] = {}
@@ -65,16 +75,18 @@ class Line:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say `stopped` (nothing after a crash: the last will says `offline`) and leave within the deadline."""
-        if kind is None:
-            with contextlib.suppress(Unreachable):
-                self._publish_status("stopped")
+        """Say `stopped`, or `offline` after a crash, and leave within the deadline.
+
+        The last will cannot say it after a crash: leaving cleanly takes the will back.
+        """
+        with contextlib.suppress(Unreachable):
+            self._publish_status("stopped" if kind is None else "offline")
         self._connection.stop(self._stop_deadline_s)
 
     @property
     def stopping(self) -> bool:
         """Whether the service was asked to end."""
-        return self._stop.is_set()
+        return self._stopping
 
     @property
     def connected(self) -> bool:
@@ -88,8 +100,15 @@ class Line:
 
     def stop(self) -> None:
         """Ask the loop to end; safe in any thread and in a signal handler."""
-        self._stop.set()
+        self._stopping = True
+        self._bell.put(None)
         self._connection.wake()
+
+    def pause(self, seconds: float) -> None:
+        """Wait without taking deliveries, but not beyond a `stop`: for troubles of the world."""
+        with contextlib.suppress(Empty):
+            if not self._stopping:
+                self._bell.get(timeout=seconds)
 
     def wake(self) -> None:
         """Make a waiting `receive` return at once; safe in any thread."""
@@ -120,13 +139,28 @@ class Line:
                 self._publish_status("online")
                 for topic, message in self._kept.items():
                     self.publish(topic, message, retain=True)
-            self.end("broker-away", "the broker is back")
+            for trouble in ("broker-away", "refused", "taken-over"):
+                self.end(trouble, "the broker is back")
             self._flush_events()
         elif notice.kind == "disconnected":
             self._online = False
             self.begin("broker-away", notice.detail)
+        elif notice.kind == "no-subscriber":
+            self._nobody_listens(notice)
         else:
-            self.begin(notice.kind, f"{notice.detail} {notice.topic}".strip())
+            self._trouble(notice, notice.kind, f"{notice.detail} {notice.topic}".strip())
+
+    def _nobody_listens(self, notice: Notice) -> None:
+        listener = LISTENERS.get(self.topics.kind(notice.topic))
+        if listener is not None:
+            words = f"a {listener} is listening" if notice.over else f"no {listener} is listening"
+            self._trouble(notice, f"no-{listener}", words)
+
+    def _trouble(self, notice: Notice, trouble: str, detail: str) -> None:
+        if notice.over:
+            self.end(trouble, detail)
+        else:
+            self.begin(trouble, detail)
 
     def publish(self, topic: str, message: Message, **properties: Any) -> None:
         """Publish a message with QoS 1; properties as `Connection.publish` takes them. Raises Unreachable."""
@@ -161,14 +195,16 @@ class Line:
             instance=self.instance,
             topic=delivery.topic,
             reason=reason,
-            detail=detail,
+            detail=_clean(detail),
             first_bytes=delivery.payload[:FIRST_BYTES],
             size_bytes=len(delivery.payload),
             rejected_at=now(),
             **batch,
         )
         self.publish(self.topics.rejects(self.service), reject)
-        self.event("warning", "message-rejected", f"{delivery.topic}: {reason}: {detail}", batch_id=reject.batch_id)
+        self.event(
+            "warning", "message-rejected", f"{delivery.topic}: {reason}: {detail}", batch_id=reject.batch_id
+        )
         self.acknowledge(delivery)
 
     def event(
@@ -188,7 +224,7 @@ class Line:
             at=now(),
             level=level,
             event=event,
-            detail=detail[:1000],
+            detail=_clean(detail),
             job_id=job_id,
             batch_id=batch_id,
         )
@@ -199,8 +235,10 @@ class Line:
         while self._events and self.connected:
             try:
                 self.publish(self.topics.events(self.service), self._events[0])
-            except (Unreachable, MessageError):
+            except Unreachable:
                 return
+            except MessageError as error:
+                self._log.warning("event not published: %s", error)
             self._events.popleft()
 
     def begin(self, trouble: str, detail: str) -> bool:
@@ -220,7 +258,7 @@ class Line:
         return True
 
     def announce(self, **detail: Any) -> None:
-        """Put facts into the retained status (`model`, `engine`, …) and publish it when the broker is there."""
+        """Put facts into the retained status (`model`, `engine`, …); it goes out when the broker is there."""
         self._detail.update(detail)
         with contextlib.suppress(Unreachable):
             if self._online:
@@ -242,3 +280,8 @@ def _status(service: str, instance: str, state: State, since: str, detail: dict[
         since=since,
         detail=detail,
     )
+
+
+def _clean(text: str) -> str:
+    """Make any text fit for the wire: no lone surrogates (names that are not UTF-8), no NUL, not endless."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:DETAIL_CHARS]

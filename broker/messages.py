@@ -20,12 +20,18 @@ MAX_NAME_CHARS = 4096
 JSON_TYPE = "application/json"
 MSGPACK_TYPE = "application/msgpack"
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")]
 Source = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN)]
-ImageName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+ImageName = Annotated[str, msgspec.Meta(pattern=rf"^[^\x00]{{1,{MAX_NAME_CHARS}}}\Z")]
+Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
+"""Any text but NUL, which PostgreSQL does not take: it would be a message that no store could ever write."""
+Time = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z")
+]
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Timings = dict[str, float]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Timings = dict[Text, Seconds]
 """Seconds by phase: `read`, `prepare`, `wait` (agent), `predict` (predictor)."""
 
 
@@ -38,8 +44,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What all messages share: they are frozen and take keywords only."""
 
 
-class PixelBatch(Message):
-    """Images as the model sees them: `pixels` is (n, height, width) uint8, row-major, garment bright on black.
+class PixelBatch(Message, frozen=True, kw_only=True):
+    """Images as the model sees them: `pixels` is (n, height, width) uint8, by rows, garment bright on black.
 
     `images` names each one within its job, unique in the batch. Without a `job_id` the batch is its own job.
     """
@@ -61,20 +67,22 @@ class PixelBatch(Message):
         if not (n == len(self.images) and 1 <= height <= 4096 and 1 <= width <= 4096):
             raise ValueError(f"shape {self.shape} does not fit {len(self.images)} images")
         if n * height * width != len(self.pixels):
-            raise ValueError(f"shape {self.shape} wants {n * height * width} bytes of pixels, not {len(self.pixels)}")
+            raise ValueError(
+                f"shape {self.shape} wants {n * height * width} bytes of pixels, not {len(self.pixels)}"
+            )
         if len(set(self.images)) != n:
             raise ValueError("an image name stands twice in the batch")
 
 
-class Prediction(Message):
+class Prediction(Message, frozen=True, kw_only=True):
     """What the model says of one image: `probabilities` by class name, calibrated, `label` the likeliest."""
 
     image: ImageName
-    label: str
+    label: Text
     confidence: Probability
-    probabilities: dict[str, Probability]
+    probabilities: dict[Text, Probability]
     verdict: Literal["ok", "suspect"] = "ok"
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Text, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a label without a probability."""
@@ -82,15 +90,15 @@ class Prediction(Message):
             raise ValueError(f"label {self.label!r} has no probability")
 
 
-class PredictionBatch(Message):
+class PredictionBatch(Message, frozen=True, kw_only=True):
     """The predictions for one pixel batch, in its order, and what made them."""
 
     batch_id: Id
     job_id: Id
     source: Source
-    model_version: str
-    predictor: str
-    predicted_at: str
+    model_version: Text
+    predictor: Text
+    predicted_at: Time
     predictions: Annotated[tuple[Prediction, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH_IMAGES)]
     timings: Timings = {}
 
@@ -100,71 +108,71 @@ class PredictionBatch(Message):
             raise ValueError("an image name stands twice in the batch")
 
 
-class StoredImage(Message):
+class StoredImage(Message, frozen=True, kw_only=True):
     """One image's row as it now stands in `predictions`."""
 
     image: ImageName
-    label: str
+    label: Text
     confidence: Probability
-    model_version: str
-    predicted_at: str
+    model_version: Text
+    predicted_at: Time
     verdict: Literal["ok", "suspect"] = "ok"
 
 
-class FailedImage(Message):
+class FailedImage(Message, frozen=True, kw_only=True):
     """One image's row as it now stands in `failures`."""
 
     image: ImageName
-    reason: str
-    detail: str = ""
+    reason: Text
+    detail: Text = ""
 
 
-class Receipt(Message):
-    """The store's word, given after its commit: this batch is in the database, and this is what stands there."""
+class Receipt(Message, frozen=True, kw_only=True):
+    """The store's word after its commit: the batch is in the database, and this is what stands there."""
 
     batch_id: Id
     job_id: Id
     source: Source
     kind: Literal["predictions", "failure", "job"]
-    stored_at: str
+    stored_at: Time
     stored: tuple[StoredImage, ...] = ()
     failed: tuple[FailedImage, ...] = ()
 
 
-class Failure(Message):
+class Failure(Message, frozen=True, kw_only=True):
     """A file that cannot be an image: `reason` is a short word in kebab-case, `detail` one sentence."""
 
     batch_id: Id
     job_id: Id
     source: Source
     image: ImageName
-    reason: str
-    detail: str
-    failed_at: str
+    reason: Text
+    detail: Text
+    failed_at: Time
 
 
-class Reject(Message):
+class Reject(Message, frozen=True, kw_only=True):
     """A message that a service put aside: where it came from, why, and how it began.
 
     When the batch could be read, `batch_id`, `job_id`, `source` and `images` say which images it held; the
     store then writes them into `failures`, so that none is without a row.
     """
 
-    service: str
-    instance: str
-    topic: str
-    reason: str
-    detail: str
+    service: Text
+    instance: Text
+    topic: Text
+    reason: Text
+    detail: Text
     first_bytes: bytes
     size_bytes: Count
-    rejected_at: str
-    batch_id: str = ""
-    job_id: str = ""
-    source: str = ""
+    rejected_at: Time
+    batch_id: Text = ""
+    job_id: Text = ""
+    source: Text = ""
     images: tuple[ImageName, ...] = ()
 
 
-class JobProgress(Message):
+class JobProgress(Message, frozen=True, kw_only=True):
     """How far a job is. `closed` is sent once every image is closed, and again until its receipt.
 
     `process_s` runs from the first image seen to the last one closed, without the quiet time after it.
@@ -174,79 +182,79 @@ class JobProgress(Message):
     job_id: Id
     source: Source
     state: Literal["open", "closed"]
-    folder: str
-    opened_at: str
+    folder: Text
+    opened_at: Time
     seen: Count
     sent: Count
     stored: Count
     failed: Count
-    process_s: float = 0.0
-    closed_at: str = ""
+    process_s: Seconds = 0.0
+    closed_at: Time | Literal[""] = ""
     timings: Timings = {}
 
 
-class ClassSummary(Message):
+class ClassSummary(Message, frozen=True, kw_only=True):
     """One class within a job."""
 
     images: Count
     mean_confidence: Probability
 
 
-class JobSummary(Message):
+class JobSummary(Message, frozen=True, kw_only=True):
     """The figures of a closed job."""
 
     job_id: Id
     source: Source
-    folder: str
-    opened_at: str
-    closed_at: str
+    folder: Text
+    opened_at: Time
+    closed_at: Time
     images: Count
     stored: Count
     failed: Count
-    process_s: float
-    predict_s: float
-    time_per_prediction_s: float | None
-    mean_confidence: float | None
-    classes: dict[str, ClassSummary]
+    process_s: Seconds
+    predict_s: Seconds
+    time_per_prediction_s: Seconds | None
+    mean_confidence: Probability | None
+    classes: dict[Text, ClassSummary]
 
 
-class Event(Message):
+class Event(Message, frozen=True, kw_only=True):
     """One line of the event log. `event` is a short word in kebab-case, `detail` one sentence."""
 
-    service: str
-    instance: str
-    at: str
+    service: Text
+    instance: Text
+    at: Time
     level: Literal["debug", "info", "warning", "error"]
-    event: str
-    detail: str = ""
-    job_id: str = ""
-    batch_id: str = ""
+    event: Text
+    detail: Text = ""
+    job_id: Text = ""
+    batch_id: Text = ""
 
 
-class Status(Message):
+class Status(Message, frozen=True, kw_only=True):
     """Whether a service is there: `online`, `stopped` after a clean end, `offline` by last will."""
 
-    service: str
-    instance: str
+    service: Text
+    instance: Text
     state: Literal["starting", "online", "stopped", "offline"]
     pid: int
-    host: str
-    version: str
-    since: str
+    host: Text
+    version: Text
+    since: Time
     detail: dict[str, Any] = {}
 
 
-class ModelAnnouncement(Message):
+class ModelAnnouncement(Message, frozen=True, kw_only=True):
     """The model that serves, retained, so that an agent elsewhere needs no model file.
 
     `input` is the input spec as `model.preprocessing.InputSpec.to_dict` gives it.
     """
 
-    version: str
-    classes: tuple[str, ...]
+    version: Text
+    classes: tuple[Text, ...]
     input: dict[str, Any]
-    engine: str
-    announced_at: str
+    engine: Text
+    announced_at: Time
 
 
 M = TypeVar("M", bound=Message)

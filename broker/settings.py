@@ -23,13 +23,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One table of the file."""
 
 
-class Paths(Section):
+class Paths(Section, frozen=True, kw_only=True):
     """`[paths]`."""
 
     state: Path = Path("var")
 
 
-class Broker(Section):
+class Broker(Section, frozen=True, kw_only=True):
     """`[broker]`."""
 
     manage: bool = True
@@ -41,7 +41,7 @@ class Broker(Section):
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
 
 
-class IngestAgent(Section):
+class IngestAgent(Section, frozen=True, kw_only=True):
     """`[ingest_agent]`."""
 
     inbox: Path = Path("{state}/inbox")
@@ -75,14 +75,14 @@ class IngestAgent(Section):
     )
 
 
-class PredictorService(Section):
+class PredictorService(Section, frozen=True, kw_only=True):
     """`[predictor_service]`."""
 
     instances: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 3
 
 
-class Model(Section):
+class Model(Section, frozen=True, kw_only=True):
     """`[model]`."""
 
     bundle: Path = Path("model/bundles")
@@ -90,7 +90,7 @@ class Model(Section):
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
 
 
-class Store(Section):
+class Store(Section, frozen=True, kw_only=True):
     """`[store]`."""
 
     url: Annotated[str, msgspec.Meta(min_length=1)] = "sqlite:///{state}/tailorbird.db"
@@ -101,20 +101,20 @@ class Store(Section):
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
 
 
-class Dashboard(Section):
+class Dashboard(Section, frozen=True, kw_only=True):
     """`[dashboard]`: the page's address; the page itself comes with a later release."""
 
     host: str = "127.0.0.1"
     port: Port = 18880
 
 
-class Log(Section):
+class Log(Section, frozen=True, kw_only=True):
     """`[log]`."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(Section):
+class Settings(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
     paths: Paths = Paths()

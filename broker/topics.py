@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 PROTOCOL = "v1"
-SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 CANARY_PREFIX = "canary-"
 
 
@@ -43,19 +43,19 @@ class Topics:
         return self._below("rejects", service)
 
     def jobs(self, source: str = "+") -> str:
-        """A job's progress: agent -> store and subscribers."""
+        """Progress of a job: agent -> store and subscribers."""
         return self._below("jobs", source)
 
     def summaries(self, source: str = "+") -> str:
-        """A closed job's figures: store -> subscribers."""
+        """Figures of a closed job: store -> subscribers."""
         return self._below("summaries", source)
 
     def events(self, service: str = "+") -> str:
-        """The event log: any service -> store."""
+        """Lines of the event log: any service -> store."""
         return self._below("events", service)
 
     def model(self) -> str:
-        """The model that serves, retained: predictor -> agents."""
+        """Name of the model that serves, retained: predictor -> agents."""
         return self._below("model")
 
     def status(self, service: str = "+", instance: str = "+") -> str:
@@ -81,7 +81,7 @@ class Topics:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a topic matches a filter with `+` and `#` (MQTT 5, section 4.7; `$share/g/` is stripped)."""
+    """Tell whether a topic matches a filter with `+` and `#` (MQTT 5, 4.7; `$share/g/` is stripped)."""
     if topic_filter.startswith("$share/"):
         topic_filter = topic_filter.split("/", 2)[2]
     wanted, levels = topic_filter.split("/"), topic.split("/")
