@@ -1,7 +1,9 @@
 """`python -m predictor_service [--config FILE] [--instance N]`."""
 
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from broker.line import Line
 from broker.messages import ModelAnnouncement, now
@@ -11,6 +13,10 @@ from broker.topics import Topics
 from model.classifier import Classifier
 from predictor_service.poison import PoisonNotes
 from predictor_service.service import Predictor
+from predictor_service.serving import Failed, Serving
+
+LOOK_S = 1.0
+"""How often the configured bundle's name is looked at: one small file."""
 
 
 def subscriptions(_settings: Settings, topics: Topics) -> Sequence[str]:
@@ -18,15 +24,40 @@ def subscriptions(_settings: Settings, topics: Topics) -> Sequence[str]:
     return [topics.shared(topics.pixels())]
 
 
-def run(settings: Settings, line: Line) -> None:
-    """Load the bundle once, announce it, and predict until asked to stop."""
-    classifier = Classifier.open(settings.model.bundle, settings.model.engine, settings.model.threads)
-    announce(line, classifier)
-    shape = (classifier.input.height, classifier.input.width)
+def load(settings: Settings) -> Serving:
+    """Open the bundle that the configuration names."""
+    chosen = settings.model
+
+    def open_bundle(folder: Path) -> Classifier:
+        return Classifier.open(folder, chosen.engine, chosen.threads)
+
+    return Serving(chosen.bundle, open_bundle)
+
+
+def run(settings: Settings, line: Line, serving: Serving) -> None:
+    """Announce the model and predict until asked to stop; change over when another bundle is promoted."""
+    announce(line, serving.model)
     with PoisonNotes(settings.paths.state / "predictor_service", line.instance) as notes:
-        predictor = Predictor(line, classifier, shape, notes)
+        predictor = Predictor(line, serving.model, notes)
+        looked = time.monotonic()
         while not line.stopping:
             predictor.step()
+            if time.monotonic() - looked > LOOK_S:
+                looked = time.monotonic()
+                serving.look()
+            change(line, predictor, serving)
+
+
+def change(line: Line, predictor: Predictor, serving: Serving) -> None:
+    """Change over to the next model when it is ready."""
+    match serving.change():
+        case Classifier() as model:
+            predictor.model = model
+            announce(line, model)
+            line.event("info", "model-changed", f"{model.version} in {model.engine} serves from now on")
+        case Failed(bundle, reason):
+            serves = predictor.model.version
+            line.event("error", "model-refused", f"{bundle.name}: {reason}; {serves} goes on serving")
 
 
 def announce(line: Line, classifier: Classifier) -> None:
@@ -45,4 +76,4 @@ def announce(line: Line, classifier: Classifier) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(service_main("predictor_service", subscriptions, run, instance="1"))
+    sys.exit(service_main("predictor_service", subscriptions, run, instance="1", prepare=load))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from broker.messages import PixelBatch, Prediction, PredictionBatch, now
 from model.classifier import Classified
+from model.preprocessing import InputSpec
 
 
 class Model(Protocol):
@@ -14,6 +15,7 @@ class Model(Protocol):
 
     version: str
     classes: tuple[str, ...]
+    input: InputSpec
 
     def classify(self, pixels: NDArray[np.uint8]) -> Classified:
         """Answer for pixels (n, 28, 28) uint8."""

@@ -27,12 +27,11 @@ class Work:
 
 
 class Predictor:
-    """One predictor on the line. `shape` is the (height, width) in pixels that the model takes."""
+    """One predictor on the line. `model` may be replaced between two steps."""
 
-    def __init__(self, line: Line, model: Model, shape: tuple[int, int], notes: PoisonNotes) -> None:
+    def __init__(self, line: Line, model: Model, notes: PoisonNotes) -> None:
+        self.model = model
         self._line = line
-        self._model = model
-        self._shape = shape
         self._notes = notes
 
     def step(self, timeout_s: float = 1.0) -> int:
@@ -57,8 +56,9 @@ class Predictor:
         return Work(delivery, batch)
 
     def _check(self, batch: PixelBatch, delivery: Delivery) -> None:
-        if batch.shape[1:] != self._shape:
-            raise MessageError(f"PixelBatch: the model takes {self._shape} pixels, not {batch.shape[1:]}")
+        taken = (self.model.input.height, self.model.input.width)
+        if batch.shape[1:] != taken:
+            raise MessageError(f"PixelBatch: the model takes {taken} pixels, not {batch.shape[1:]}")
         if batch.source != self._line.topics.last(delivery.topic):
             raise MessageError(f"PixelBatch: source {batch.source!r} stands on another's topic")
 
@@ -99,14 +99,14 @@ class Predictor:
         """Predict several batches in one call of the model."""
         pixels = [pixels_of(batch) for batch in batches]
         began = time.monotonic()
-        whole = self._model.classify(pixels[0] if len(pixels) == 1 else np.concatenate(pixels))
+        whole = self.model.classify(pixels[0] if len(pixels) == 1 else np.concatenate(pixels))
         predict_s = time.monotonic() - began
         answers, first = [], 0
         for batch in batches:
             count = len(batch.images)
             part = part_of(whole, first, count)
             share_s = predict_s * count / len(whole.labels)
-            answers.append(answer(batch, part, self._model, self._line.instance, share_s))
+            answers.append(answer(batch, part, self.model, self._line.instance, share_s))
             first += count
         return answers
 

@@ -1,0 +1,91 @@
+"""`python -m tests.chaos`: break the line while pictures arrive, then count."""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.droppers import Dropper
+from tests.chaos.faults import Faults, small_disk
+from tests.chaos.verdict import Verdict, judge
+from tests.chaos.world import World
+
+STATE_MB = 256
+
+
+def main() -> int:
+    """Run, print the table (or JSON), and return 0 only when nothing was lost and nothing doubled."""
+    parser = argparse.ArgumentParser(
+        prog="chaos", description="Break the line while pictures arrive, then count."
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=1.0, help="how long pictures arrive and faults happen"
+    )
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", type=int, default=None, help="end the faults after so many")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tailorbird-chaos-") as folder:
+        verdict = run(Path(folder), options)
+    print(json.dumps(verdict.to_dict(), indent=2) if options.json else verdict.table())  # noqa: T201
+    return 0 if verdict.kept else 1
+
+
+def run(folder: Path, options: argparse.Namespace) -> Verdict:
+    """Run one world under faults and judge it."""
+    disk = small_disk(folder / "state", STATE_MB)
+    (folder / "scratch").mkdir()
+    seconds = options.minutes * 60
+    with World(folder) as world:
+        dropper = Dropper(
+            world.inbox, folder / "scratch", images=options.images, seconds=seconds, seed=options.seed
+        )
+        dropper.stored = world.has_row
+        arriving = threading.Thread(target=dropper.run)
+        arriving.start()
+        counts, recoveries = harm(world, dropper, arriving, options, disk=disk)
+        arriving.join()
+        return judge(world, dropper, counts, recoveries, without=[] if disk else ["fill the disk for 3 s"])
+
+
+def harm(
+    world: World, dropper: Dropper, arriving: threading.Thread, options: argparse.Namespace, *, disk: bool
+) -> tuple[Counter[str], list[float]]:
+    """Do one fault every 1 to 3 s while pictures arrive; return the counts by kind and the recoveries in s.
+
+    A recovery is measured from outside: a picture is dropped right after the fault, and the time is taken
+    until it has its row, whatever stands in line before it.
+    """
+    rng = random.Random(options.seed)
+    faults = Faults(world, seed=options.seed, disk=disk)
+    counts: Counter[str] = Counter()
+    probes: list[threading.Thread] = []
+    recoveries: list[float] = []
+    ends = time.monotonic() + options.minutes * 60
+    limit = options.faults or sys.maxsize
+    while (arriving.is_alive() or time.monotonic() < ends) and counts.total() < limit:
+        time.sleep(rng.uniform(1.0, 3.0))
+        if kind := faults.one():
+            counts[kind] += 1
+            probes.append(threading.Thread(target=_recover, args=(world, dropper.probe(), recoveries)))
+            probes[-1].start()
+    for probe in probes:
+        probe.join()
+    return counts, recoveries
+
+
+def _recover(world: World, path: str, recoveries: list[float]) -> None:
+    try:
+        recoveries.append(world.wait(lambda: world.has_row(path), 120, path))
+    except TimeoutError:
+        recoveries.append(float("inf"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The end of a run: the database, the ledger and the list of what was dropped must agree exactly."""
+
+import csv
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from tests.chaos.droppers import Dropper
+from tests.chaos.world import World
+
+SETTLE_S = 180.0
+
+
+@dataclass
+class Verdict:
+    """What a run showed; `lost` and `doubled` hold paths with (rows found, fewest, most)."""
+
+    faults: dict[str, int]
+    ways: dict[str, int]
+    images: int
+    rows: int
+    lost: dict[str, tuple[int, int, int]]
+    doubled: dict[str, tuple[int, int, int]]
+    recoveries: list[float]
+    disagreements: list[str] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise was kept."""
+        return not (self.lost or self.doubled or self.disagreements)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, for JSON."""
+        return {**asdict(self), "kept": self.kept}
+
+    def table(self) -> str:
+        """Return the table that people read."""
+        lines = [f"{count:6d}  {kind}" for kind, count in sorted(self.faults.items())]
+        lines += [f"     -  {kind}: not possible here" for kind in self.without]
+        lines += [f"{sum(self.faults.values()):6d}  faults in all", ""]
+        lines += [f"{count:6d}  arrived by: {way}" for way, count in sorted(self.ways.items())]
+        lines += [f"{self.images:6d}  images", f"{self.rows:6d}  rows"]
+        lines += [f"{len(self.lost):6d}  lost", f"{len(self.doubled):6d}  doubled"]
+        lines += [
+            f"        {path}: {found}" for path, found in [*self.lost.items(), *self.doubled.items()][:20]
+        ]
+        lines += [f"        {line}" for line in self.disagreements[:20]]
+        if self.recoveries:
+            worst, middle = max(self.recoveries), median(self.recoveries)
+            lines.append(f"recovery: median {middle:.2f} s, worst {worst:.2f} s of {len(self.recoveries)}")
+        return "\n".join(lines)
+
+
+def judge(
+    world: World, dropper: Dropper, counts: Counter[str], recoveries: list[float], *, without: list[str]
+) -> Verdict:
+    """Wait until the line is quiet, then compare what was dropped with what stands in the database."""
+    dropped = dropper.dropped
+    verdict = Verdict(
+        dict(counts), dict(dropper.ways), dropped.images, 0, {}, {}, recoveries, without=without
+    )
+    try:
+        world.wait(lambda: _quiet(world, dropped.images), SETTLE_S, "the last job to close")
+    except TimeoutError as error:
+        verdict.disagreements.append(str(error))
+    rows = world.rows()
+    verdict.rows = sum(rows.values())
+    for path, (fewest, most) in dropped.rows.items():
+        found = rows.pop(path, 0)
+        if found < fewest:
+            verdict.lost[path] = (found, fewest, most)
+        elif found > most:
+            verdict.doubled[path] = (found, fewest, most)
+    verdict.doubled.update({path: (found, 0, 0) for path, found in rows.items()})
+    verdict.disagreements += _disagreements(world)
+    return verdict
+
+
+def _quiet(world: World, images: int) -> bool:
+    """Whether all rows are there and every job is closed."""
+    rows = world.query("SELECT (SELECT COUNT(*) FROM predictions) + (SELECT COUNT(*) FROM failures)")
+    open_jobs = world.query("SELECT COUNT(*) FROM jobs WHERE state <> 'closed'")
+    return bool(rows and open_jobs) and int(str(rows[0][0])) >= images and open_jobs[0][0] == 0
+
+
+def _disagreements(world: World) -> list[str]:
+    """Compare each job's figures with its rows, and each folder's results.csv with the database."""
+    found = [
+        f"job {job}: says {stored} + {failed}, has {rows} + {failures}"
+        for job, stored, failed, rows, failures in world.query(
+            "SELECT job_id, stored, failed,"
+            " (SELECT COUNT(*) FROM predictions p WHERE p.job_id = j.job_id),"
+            " (SELECT COUNT(*) FROM failures f WHERE f.job_id = j.job_id) FROM jobs j"
+        )
+        if (stored, failed) != (rows, failures)
+    ]
+    both = world.query("SELECT p.image FROM predictions p JOIN failures f USING (job_id, image)")
+    found += [f"{image}: a prediction and a failure" for (image,) in both]
+    for folder in {path.split("/")[0] for path in world.rows() if "/" in path}:
+        found += _table_differs(world, folder)
+    return found
+
+
+def _table_differs(world: World, folder: str) -> list[str]:
+    table = world.inbox / folder / "results.csv"
+    if not table.exists():
+        return [f"{table}: missing"]
+    with table.open(newline="", encoding="utf-8") as file:
+        listed = {row["image"]: row["item"] for row in csv.DictReader(file)}
+    there = {p.relative_to(table.parent).as_posix() for p in table.parent.rglob("*") if p.is_file()} - {
+        "results.csv"
+    }
+    return (
+        [] if set(listed) == there else [f"{table}: {len(set(listed) ^ there)} names differ from the folder"]
+    )
