@@ -102,7 +102,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_step_answers_every_image(bench: Bench) -> None:
     """Label, confidence and every class's probability come out, in the batch's order, with the timings."""
-    bench.publish(batch("b1", [0, 255], job_id="j1", timings={"read": 0.5}))  # type: ignore[arg-type]
+    bench.publish(batch("b1", [0, 255], job_id="j1", timings={"read": 0.5}))
     (answer,) = bench.run()
     found = decode(PredictionBatch, answer.payload)
     assert ("b1", "j1", "shop", "bright-1", "1") == (
