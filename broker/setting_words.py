@@ -1,0 +1,43 @@
+"""What a setting may be, in words: for error messages and for the reference."""
+
+from msgspec import inspect
+
+from broker.topics import SOURCE_PATTERN
+
+NAMES = {
+    SOURCE_PATTERN: "1 to 64 of A-Z a-z 0-9 _ -",
+}
+
+
+def expected(kind: inspect.Type) -> str:  # noqa: PLR0911 - one line for each type
+    """Return what a value of this type may be, as the end of the sentence "expected …"."""
+    match kind:
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType(gt=gt, ge=ge, lt=lt, le=le):
+            return "a whole number" + _bounds(gt, ge, lt, le)
+        case inspect.FloatType(gt=gt, ge=ge, lt=lt, le=le):
+            return "a number" + _bounds(gt, ge, lt, le)
+        case inspect.LiteralType(values=values):
+            return "one of " + ", ".join(str(value) for value in values)
+        case inspect.VarTupleType(item_type=item):
+            return f"a list, each {expected(item)}"
+        case inspect.StrType(pattern=pattern):
+            return _text(pattern)
+        case _:
+            return "a path"
+
+
+def _bounds(gt: float | None, ge: float | None, lt: float | None, le: float | None) -> str:
+    parts = [
+        f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}"
+        for word, bound in (("above", gt), ("from", ge), ("below", lt), ("to", le))
+        if bound is not None
+    ]
+    return "".join(f" {part}" for part in parts)
+
+
+def _text(pattern: str | None) -> str:
+    if pattern is None:
+        return "a text"
+    return NAMES.get(pattern, "names of A-Z a-z 0-9 _ - with / between them")
