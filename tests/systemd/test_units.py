@@ -27,7 +27,7 @@ def test_units_name_every_service() -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", SERVICES)
 def test_unit_exposure_is_low(unit: str) -> None:
-    """systemd gives each unit an exposure of 1.0 or lower."""
+    """A unit has, in systemd's eyes, an exposure of 1.0 or lower."""
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / unit)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
@@ -37,7 +37,7 @@ def test_unit_exposure_is_low(unit: str) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", [*SERVICES, "tailorbird.target"])
 def test_unit_is_understood_by_systemd(unit: str, tmp_path: Path) -> None:
-    """systemd has nothing to say against a unit, once its program is there."""
+    """No unit earns a word from systemd, once its program is there."""
     for path in UNITS.iterdir():
         text = path.read_text().replace("/opt/tailorbird/.venv/bin/python", "/bin/true")
         (tmp_path / path.name).write_text(text)
