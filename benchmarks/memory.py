@@ -1,7 +1,7 @@
 """Peak memory of every process for folders of different sizes: `python -m benchmarks.memory 1000 300000`.
 
-The whole line runs as `./tailorbird up` does; a folder of N generated 28x28 PNG files is dropped at once. Peak
-resident memory (VmHWM) is read from /proc, in MiB, when every image has its row.
+The whole line runs as `./tailorbird up` does; a folder of N generated 28x28 PNG files is dropped at once.
+Peak resident memory (VmHWM) is read from /proc, in MiB, when every image has its row.
 """
 
 import random
