@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def read_golden(bundle: Path) -> Golden:
     """Read the bundle's golden inputs and outputs. Raises `BundleError`."""
     file = bundle / GOLDEN
     try:
-        with np.load(file, allow_pickle=False) as content:
+        # From memory: given a file that is no archive, NumPy forgets to close it.
+        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as content:
             return Golden(content["pixels"], content["logits"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         message = f"{file}: no golden inputs and outputs: {error}"

@@ -64,8 +64,8 @@ def _padding(layer: Any) -> list[int]:
 
 
 def _conv(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    kernel, *bias = (np.array(weight) for weight in layer.get_weights())
-    groups = layer.groups
+    kernel, *bias = layer.get_weights()
+    groups = getattr(layer, "groups", 1)
     if isinstance(layer, layers.DepthwiseConv2D):
         groups = kernel.shape[2]
         kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
@@ -76,7 +76,7 @@ def _conv(graph: Graph, layer: Any, inputs: list[str]) -> str:
 
 
 def _dense(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    kernel, *bias = (np.array(weight) for weight in layer.get_weights())
+    kernel, *bias = layer.get_weights()
     inputs = [*inputs, graph.constant(kernel), *(graph.constant(part) for part in bias)]
     return _activated(graph, layer, graph.add("Gemm", inputs))
 
@@ -98,9 +98,9 @@ def _activation(graph: Graph, layer: Any, inputs: list[str]) -> str:
 
 def _normalisation(graph: Graph, layer: Any, inputs: list[str]) -> str:
     """Batch normalisation as one multiplication and addition, which engines fold into the convolution."""
-    scale = np.array(layer.gamma) if layer.scale else 1.0
-    factor = scale / np.sqrt(np.array(layer.moving_variance) + layer.epsilon)
-    shift = (np.array(layer.beta) if layer.center else 0.0) - np.array(layer.moving_mean) * factor
+    scale = layer.gamma.numpy() if layer.scale else 1.0
+    factor = scale / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+    shift = (layer.beta.numpy() if layer.center else 0.0) - layer.moving_mean.numpy() * factor
     shape = (-1, 1, 1) if len(layer.input.shape) == 4 else (-1,)
     parts = (np.asarray(part, np.float32).reshape(shape) for part in (factor, shift))
     factor_name, shift_name = (graph.constant(part) for part in parts)

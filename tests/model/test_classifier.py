@@ -1,0 +1,68 @@
+"""A bundle answers with calibrated probabilities, as well as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.classifier import Classifier
+from model.data import load_dataset
+from model.evaluation import evaluate
+from model.manifest import CLASSES
+
+
+@pytest.fixture(scope="module")
+def classifier(bundle: Path) -> Classifier:
+    """The committed bundle in the fastest engine."""
+    return Classifier.open(bundle)
+
+
+def test_a_bundle_and_its_directory_open_alike(bundle: Path) -> None:
+    """A directory of bundles stands for its current one."""
+    classifier = Classifier.open(bundle.parent, engine="onnxruntime/f32", threads=1)
+
+    assert (bundle.name, CLASSES, "onnxruntime/f32") == (
+        classifier.version,
+        classifier.classes,
+        classifier.engine,
+    )
+
+
+def test_probabilities_sum_to_one(classifier: Classifier) -> None:
+    """Whatever the pixels, rows are probabilities and the label is the likeliest class."""
+    pixels = np.random.default_rng(2).integers(0, 256, (9, 28, 28)).astype(np.uint8)
+
+    answer = classifier.classify(pixels)
+
+    np.testing.assert_allclose(answer.probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(answer.labels, answer.probabilities.argmax(axis=1))
+    assert answer.probabilities.dtype == np.float32
+    assert (9, 9) == (len(answer.verdicts), len(answer.reasons))
+
+
+def test_no_images_are_no_answers(classifier: Classifier) -> None:
+    """An empty batch is answered emptily."""
+    answer = classifier.classify(np.zeros((0, 28, 28), np.uint8))
+
+    assert (0, 10) == answer.probabilities.shape
+    assert ([], []) == (answer.verdicts, answer.reasons)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((28, 28), np.uint8), np.zeros((1, 28, 29), np.uint8), np.zeros((1, 28, 28), np.float32)],
+)
+def test_other_shapes_are_refused(classifier: Classifier, pixels: np.ndarray) -> None:
+    """The line says what came."""
+    with pytest.raises(ValueError, match="expected uint8 pixels of shape"):
+        classifier.classify(pixels)
+
+
+def test_the_committed_bundle_is_as_good_as_promised(classifier: Classifier, fashion_mnist: Path) -> None:
+    """At least 92 % of the given test images, with a confidence that is nearly right."""
+    figures = evaluate(classifier, load_dataset(fashion_mnist, "test"))
+
+    assert figures.accuracy >= 0.92
+    assert figures.ece <= 0.015
