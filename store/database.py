@@ -1,0 +1,170 @@
+"""The database's engines: one that writes, with what makes SQLite safe and quick, and one that only reads."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from broker.settings import Store
+from store.errors import DatabaseProblem
+
+BUSY_SLICE_S = 0.5
+"""How long one statement waits for a lock. Short, so that the service still hears `stop`; it tries again."""
+
+JOURNAL_BYTES = 67_108_864
+CACHE_KIB = 16_384
+STORE_LOCK = 0x7A11_0B12
+"""PostgreSQL's advisory lock that makes the store's transactions follow each other, as SQLite's do."""
+
+
+def parsed(url: str) -> sa.URL:
+    """Return the URL, or raise DatabaseProblem when it is none."""
+    try:
+        return sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise DatabaseProblem(
+            f"[store] url: expected a URL such as sqlite:////path/name.db, got {url!r}"
+        ) from error
+
+
+def shown(url: str) -> str:
+    """Return the URL as it may be shown: without its password."""
+    return parsed(url).render_as_string(hide_password=True)
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite URL, None for any other database."""
+    found = parsed(url)
+    if found.get_backend_name() != "sqlite":
+        return None
+    if not found.database or found.database == ":memory:":
+        raise DatabaseProblem(f"[store] url: {url!r} names no file, and the store keeps nothing in memory")
+    return Path(found.database)
+
+
+def writing_engine(settings: Store) -> sa.Engine:
+    """Return the store's own engine. Its transactions lock out other writers from their first statement on.
+
+    Opens nothing yet; the SQLite file's folder is made when the first connection is.
+    """
+    path = file_of(settings.url)
+    engine = _engine(settings.url, {} if path is None else {"timeout": _slice(settings)})
+    if path is None:
+        sa.event.listen(engine, "begin", _lock_postgres)
+    else:
+        _prepare_sqlite(engine, path, settings)
+    return engine
+
+
+def reading_engine(settings: Store) -> sa.Engine:
+    """Return an engine that cannot write. Raises DatabaseProblem when the SQLite file is not there."""
+    path = file_of(settings.url)
+    if path is None:
+        return _engine(settings.url, {}).execution_options(postgresql_readonly=True)
+    if not path.is_file():
+        raise DatabaseProblem(f"there is no database at {path} yet: the store makes it when it starts")
+    readonly = sa.URL.create(
+        "sqlite", database=f"file:{_uri_path(path)}", query={"mode": "ro", "uri": "true"}
+    )
+    return _engine(readonly, {"timeout": settings.busy_timeout_s})
+
+
+def _engine(url: str | sa.URL, arguments: dict[str, Any]) -> sa.Engine:
+    try:
+        return sa.create_engine(
+            url, connect_args=arguments, pool_size=1, max_overflow=2, hide_parameters=True
+        )
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise DatabaseProblem(f"[store] url: {error}") from error
+
+
+def _uri_path(path: Path) -> str:
+    return path.absolute().as_uri().removeprefix("file://")
+
+
+def _slice(settings: Store) -> float:
+    return min(settings.busy_timeout_s, BUSY_SLICE_S)
+
+
+def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store) -> None:
+    @sa.event.listens_for(engine, "do_connect")
+    def _folder(*_: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own BEGIN is deferred: a reader that becomes a writer gets BUSY at once, however long
+        # the timeout, and DDL would not roll back.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {settings.synchronous}",
+            "foreign_keys = ON",
+            f"cache_size = -{CACHE_KIB}",
+            f"journal_size_limit = {JOURNAL_BYTES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _lock_postgres(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({STORE_LOCK})")
+
+
+def check(engine: sa.Engine, path: Path | None) -> None:
+    """Have SQLite look through the file, in seconds per gigabyte. Raises DatabaseProblem for damage."""
+    if path is None or not path.exists():
+        return
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    except sa.exc.DatabaseError as error:
+        if damaged(error):
+            raise DatabaseProblem(f"{path} is no SQLite database, or it is damaged: {error.orig}") from error
+        raise
+    if found != "ok":
+        raise DatabaseProblem(f"{path} is damaged: {found}")
+
+
+def damaged(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether SQLite says that the file's content cannot be right."""
+    return _sqlite_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+_TROUBLES = {
+    sqlite3.SQLITE_BUSY: "database-locked",
+    sqlite3.SQLITE_LOCKED: "database-locked",
+    sqlite3.SQLITE_FULL: "disk-full",
+    sqlite3.SQLITE_READONLY: "database-read-only",
+    sqlite3.SQLITE_PERM: "database-read-only",
+    sqlite3.SQLITE_CANTOPEN: "database-unreadable",
+    sqlite3.SQLITE_IOERR: "database-io",
+    sqlite3.SQLITE_CORRUPT: "database-damaged",
+    sqlite3.SQLITE_NOTADB: "database-damaged",
+}
+TROUBLES = frozenset({*_TROUBLES.values(), "database-away", "database-missing"})
+"""The words by which the event log knows the world's errors."""
+
+
+def trouble(error: Exception) -> str | None:
+    """Return the word for an error of the world, None for one that the message itself brought about."""
+    if isinstance(error, FileNotFoundError):
+        return "database-missing"
+    if isinstance(error, OSError):
+        return "database-unreadable"
+    if isinstance(error, sa.exc.TimeoutError):
+        return "database-away"
+    if not isinstance(error, sa.exc.DBAPIError) or isinstance(
+        error, sa.exc.IntegrityError | sa.exc.DataError
+    ):
+        return None
+    return _TROUBLES.get(_sqlite_code(error) or -1, "database-away")
+
+
+def _sqlite_code(error: sa.exc.DBAPIError) -> int | None:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

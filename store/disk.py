@@ -1,0 +1,54 @@
+"""The disk under the database: room left, and whether the file is still the one that was opened."""
+
+import os
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+
+
+class Disk:
+    """The file system that holds an SQLite file. `path` None: another machine's matter, always well."""
+
+    def __init__(self, path: Path | None, min_free_mb: int) -> None:
+        self._path = path
+        self._min_free = min_free_mb * MEGABYTE
+        self._file: tuple[int, int] | None = None
+
+    def remember(self) -> None:
+        """Note which file is open now."""
+        self._file = self._identity()
+
+    def complaint(self) -> str:
+        """Return one sentence when there is too little room, "" when all is well. Raises OSError."""
+        if self._path is None or not self._min_free:
+            return ""
+        found = os.statvfs(self._path.parent)
+        free = found.f_bavail * found.f_frsize
+        if free >= self._min_free:
+            return ""
+        limit = self._min_free // MEGABYTE
+        return f"{free // MEGABYTE} MB free at {self._path.parent}, below [store] min_free_mb = {limit}"
+
+    def replaced(self) -> bool:
+        """Tell whether another file stands where the opened one stood: what is written would be lost.
+
+        Raises FileNotFoundError when none does. It is then waited for: a mount that went away must not be
+        answered by a new, empty database in its place.
+        """
+        if self._path is None or self._file is None:
+            return False
+        found = self._identity()
+        if found is None:
+            raise FileNotFoundError(
+                f"{self._path} is gone; a restart of the store would begin a new database"
+            )
+        return found != self._file
+
+    def _identity(self) -> tuple[int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino

@@ -1,0 +1,214 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+# STRICT tables know INTEGER, REAL and TEXT alone; PostgreSQL's INTEGER and REAL have half their width.
+WHOLE = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+REAL: sa.REAL[float] = sa.REAL().with_variant(sa.Double(), "postgresql")
+
+
+def _key(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=True)
+
+
+def _text(name: str) -> sa.Column[str]:
+    """Return a column for text, empty where there is none."""
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+def _time(name: str, *, optional: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=optional)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, WHOLE, nullable=False, server_default="0")
+
+
+def _real(name: str) -> sa.Column[float]:
+    """Return a column for a figure, NULL where it is not known."""
+    return sa.Column(name, REAL)
+
+
+def _sum(name: str) -> sa.Column[float]:
+    return sa.Column(name, REAL, nullable=False, server_default="0")
+
+
+def _job() -> sa.Column[str]:
+    return sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.job_id"), primary_key=True)
+
+
+def _make_models() -> None:
+    op.create_table(
+        "models",
+        _key("version"),
+        _text("classes"),
+        _text("engine"),
+        _text("input"),
+        _time("first_seen_at"),
+        _time("announced_at", optional=True),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_jobs() -> None:
+    op.create_table(
+        "jobs",
+        _key("job_id"),
+        _text("source"),
+        _text("folder"),
+        sa.Column("state", sa.Text, nullable=False, server_default="open"),
+        _time("opened_at"),
+        _time("closed_at", optional=True),
+        _count("images"),
+        _count("sent"),
+        _count("stored"),
+        _count("failed"),
+        _real("process_s"),
+        _sum("predict_s"),
+        _real("time_per_prediction_s"),
+        _real("mean_confidence"),
+        _sum("confidence_sum"),
+        _text("timings"),
+        sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_batches() -> None:
+    op.create_table(
+        "batches",
+        sa.Column("id", WHOLE, primary_key=True, autoincrement=True),
+        sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.job_id"), nullable=False),
+        sa.Column("batch_id", sa.Text, nullable=False),
+        _text("model_version"),
+        _text("predictor"),
+        _time("predicted_at"),
+        _time("stored_at"),
+        _count("images"),
+        _count("repeated"),
+        _real("predict_s"),
+        _text("timings"),
+        sa.UniqueConstraint("job_id", "batch_id", name="batches_once"),
+        sqlite_strict=True,
+    )
+
+
+def _make_predictions() -> None:
+    op.create_table(
+        "predictions",
+        _job(),
+        _key("image"),
+        sa.Column("label", sa.Text, nullable=False),
+        sa.Column("confidence", REAL, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False, server_default="ok"),
+        _text("reasons"),
+        sa.Column("model_version", sa.Text, nullable=False),
+        _time("predicted_at"),
+        sa.Column("batch", WHOLE, sa.ForeignKey("batches.id"), nullable=False),
+        *[sa.Column(f"p{i}", sa.Integer) for i in range(10)],
+        _text("other_probabilities"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_class_confidence() -> None:
+    op.create_table(
+        "class_confidence",
+        _job(),
+        _key("label"),
+        _count("images"),
+        sa.Column("mean_confidence", REAL, nullable=False),
+        _sum("confidence_sum"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_failures() -> None:
+    op.create_table(
+        "failures",
+        _job(),
+        _key("image"),
+        sa.Column("reason", sa.Text, nullable=False),
+        _text("detail"),
+        _time("failed_at"),
+        _text("batch_id"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_rejects() -> None:
+    op.create_table(
+        "rejects",
+        sa.Column("id", WHOLE, primary_key=True, autoincrement=True),
+        _time("rejected_at"),
+        _text("service"),
+        _text("instance"),
+        _text("topic"),
+        _text("reason"),
+        _text("detail"),
+        sa.Column("first_bytes", sa.LargeBinary, nullable=False),
+        _count("size_bytes"),
+        _text("batch_id"),
+        _text("job_id"),
+        _text("source"),
+        _count("images"),
+        sqlite_strict=True,
+    )
+
+
+def _make_events() -> None:
+    op.create_table(
+        "events",
+        sa.Column("id", WHOLE, primary_key=True, autoincrement=True),
+        _time("at"),
+        _text("service"),
+        _text("instance"),
+        _text("level"),
+        _text("event"),
+        _text("detail"),
+        _text("job_id"),
+        _text("batch_id"),
+        sqlite_strict=True,
+    )
+    op.create_index("events_at", "events", ["at"])
+
+
+def _make_canaries() -> None:
+    op.create_table(
+        "canaries",
+        _key("source"),
+        _text("batch_id"),
+        _text("image"),
+        _time("sent_at", optional=True),
+        _time("stored_at"),
+        _real("latency_s"),
+        _text("label"),
+        _real("confidence"),
+        _text("model_version"),
+        _text("predictor"),
+        _count("answers"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def upgrade() -> None:
+    """Make the tables, those that others refer to first."""
+    _make_models()
+    _make_jobs()
+    _make_batches()
+    _make_predictions()
+    _make_class_confidence()
+    _make_failures()
+    _make_rejects()
+    _make_events()
+    _make_canaries()

@@ -1,0 +1,265 @@
+"""The store's loop: take what waits, write it in one transaction, say so, acknowledge.
+
+Nothing is acknowledged before its commit. An error of the world (disk, lock, database away) is waited out
+with the messages kept; an error of a message costs that message alone: it is put aside at its second failure.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from broker.connection import Delivery
+from broker.errors import MessageError, Unreachable
+from broker.line import Line
+from broker.messages import Failure, JobSummary, Message, PredictionBatch, Receipt
+from broker.settings import Store
+from store import database, upgrading
+from store.disk import Disk
+from store.intake import Item, opened
+from store.schema import REVISION
+from store.writer import Outcome, Writer
+
+TAKE = 64
+"""Deliveries taken from the line at a time."""
+
+HELD = 256
+"""At most so many deliveries are kept, unacknowledged, while the world is not well."""
+
+IDLE_S = 1.0
+PATIENCE_S = (0.05, 5.0)
+"""First and longest wait before a transaction is tried again."""
+
+LOCKED = "database-locked"
+
+
+@dataclass
+class Part:
+    """Items that are written together, and how often that has failed by one of their own faults."""
+
+    items: list[Item]
+    failures: int = 0
+
+
+@dataclass
+class Trouble:
+    """How long the world has not been well, and how long to wait before the next try."""
+
+    since: float = field(default_factory=time.monotonic)
+    wait_s: float = PATIENCE_S[0]
+
+    def next_wait_s(self) -> float:
+        """Return the wait before the next try; it doubles each time."""
+        wait_s, self.wait_s = self.wait_s, min(2 * self.wait_s, PATIENCE_S[1])
+        return wait_s
+
+    @property
+    def lasted_s(self) -> float:
+        """How long it has lasted."""
+        return time.monotonic() - self.since
+
+
+class StoreService:
+    """The store on the line. `run` returns when the line is to stop."""
+
+    def __init__(self, settings: Store, line: Line) -> None:
+        self._settings = settings
+        self._line = line
+        self._path = database.file_of(settings.url)
+        self._engine = database.writing_engine(settings)
+        self._writer = Writer(self._engine)
+        self._disk = Disk(self._path, settings.min_free_mb)
+        self._held: list[Item] = []
+        self._trouble: Trouble | None = None
+
+    def run(self) -> None:
+        """Open the database and keep the line going until it stops."""
+        try:
+            self._open()
+            while not self._line.stopping:
+                self.step()
+        finally:
+            self._engine.dispose()
+
+    def step(self, timeout_s: float = IDLE_S) -> None:
+        """Do what waits, at most one group of it."""
+        if not self._well():
+            return
+        items = self._collect(timeout_s)
+        if items:
+            self._store(items)
+
+    def _open(self) -> None:
+        """Bring the schema up to date; what is not the database's own fault is waited out."""
+        while not self._line.stopping:
+            try:
+                before = upgrading.upgrade(self._engine, self._path)
+                database.check(self._engine, self._path)
+                self._disk.remember()
+            except (sa.exc.SQLAlchemyError, OSError) as error:
+                if not self._worldly(error):
+                    raise
+            else:
+                self._recovered()
+                self._announce(before)
+                return
+
+    def _announce(self, before: str | None) -> None:
+        self._line.announce(database=database.shown(self._settings.url), schema=REVISION)
+        if before != REVISION:
+            came = "made" if before is None else f"brought from schema {before}"
+            self._line.event("info", "database-ready", f"the database was {came} to schema {REVISION}")
+
+    def _well(self) -> bool:
+        """Look at the disk; wait a moment and return False when there is too little room to take anything."""
+        try:
+            complaint = self._disk.complaint()
+        except OSError as error:
+            self._worldly(error)
+            return False
+        if complaint:
+            self._line.begin("disk-low", complaint)
+            self._wait(IDLE_S)
+            return False
+        self._line.end("disk-low", "there is room again")
+        return True
+
+    def _collect(self, timeout_s: float) -> list[Item]:
+        """Return what waits: at once, bounded by rows and by the time that collecting may take."""
+        items = list(self._held)
+        self._held.clear()
+        if not items:
+            items = self._take(timeout_s)
+        deadline = time.monotonic() + self._settings.group_ms / 1000
+        while rows_of(items) < self._settings.group_rows and time.monotonic() < deadline:
+            found = self._take(0.0)
+            if not found:
+                break
+            items += found
+        return items
+
+    def _take(self, timeout_s: float) -> list[Item]:
+        found = []
+        for delivery in self._line.receive(limit=TAKE, timeout_s=timeout_s):
+            try:
+                found.append(opened(delivery, self._line.topics))
+            except MessageError as error:
+                self._put_aside(delivery, "invalid", str(error))
+        return found
+
+    def _store(self, items: Sequence[Item]) -> None:
+        """Write all items, however long the world needs; only a stop amid a trouble ends it early."""
+        parts = [Part(list(items))]
+        while parts and not (self._trouble and self._line.stopping):
+            part = parts.pop()
+            try:
+                outcome = self._write(part)
+            except Exception as error:  # noqa: BLE001 - the outermost loop: no message may stop or loop the line
+                parts += [part] if self._worldly(error) else self._divided(part, error)
+            else:
+                self._recovered()
+                self._say(part.items, outcome)
+
+    def _write(self, part: Part) -> Outcome:
+        if self._disk.replaced():
+            self._line.event(
+                "warning", "database-replaced", f"another file stands at {self._path}: opening it"
+            )
+            self._engine.dispose()
+            self._open()
+        return self._writer.write([item.message for item in part.items])
+
+    def _divided(self, part: Part, error: Exception) -> list[Part]:
+        """Return what to try again, the first last; a message that failed twice, now alone, is put aside."""
+        middle = len(part.items) // 2
+        if middle:
+            return [Part(part.items[middle:], 1), Part(part.items[:middle], 1)]
+        if not part.failures:
+            return [Part(part.items, 1)]
+        item = part.items[0]
+        self._put_aside(item.delivery, "poison", f"{type(error).__name__}: {error}", **named(item.message))
+        return []
+
+    def _put_aside(self, delivery: Delivery, reason: str, detail: str, **batch: Any) -> None:
+        if self._line.topics.kind(delivery.topic) == "rejects" and reason == "poison":
+            # It has been put aside once: doing it again would go round for ever.
+            self._line.event("error", "reject-lost", f"{delivery.topic}: {detail}")
+            self._line.acknowledge(delivery)
+            return
+        try:
+            self._line.reject(delivery, reason, detail, **batch)
+        except Unreachable:
+            return  # the broker still has the message, and gives it again
+        except MessageError as error:
+            self._line.event("error", "reject-lost", f"{delivery.topic}: {error}")
+            self._line.acknowledge(delivery)
+
+    def _say(self, items: Sequence[Item], outcome: Outcome) -> None:
+        """Publish what was committed, then acknowledge. Receipts that get lost are asked for again."""
+        topics = self._line.topics
+        for receipt in outcome.receipts:
+            self._publish(topics.receipts(receipt.source), receipt)
+        for summary in outcome.summaries:
+            self._publish(topics.summaries(summary.source), summary)
+        for item in items:
+            self._line.acknowledge(item.delivery)
+
+    def _publish(self, topic: str, message: Receipt | JobSummary) -> None:
+        try:
+            self._line.publish(topic, message)
+        except Unreachable:
+            return
+        except MessageError as error:
+            self._line.event("error", "receipt-too-large", str(error), job_id=message.job_id)
+
+    def _worldly(self, error: Exception) -> bool:
+        """Tell whether an error is the world's; if so say it once, and wait before the next try."""
+        word = database.trouble(error)
+        if word is None:
+            return False
+        self._trouble = self._trouble or Trouble()
+        if word != LOCKED or self._trouble.lasted_s >= self._settings.busy_timeout_s:
+            self._line.begin(word, f"{' '.join(str(error).split())}: waiting")
+        if word not in {LOCKED, "disk-full"}:
+            self._engine.dispose()  # a connection may remember that it could only read
+        self._wait(self._trouble.next_wait_s())
+        return True
+
+    def _recovered(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            for word in sorted(database.TROUBLES):
+                self._line.end(word, "the database is well again")
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, but hear what the connection has to tell; what comes meanwhile is kept, up to a bound."""
+        deadline = time.monotonic() + seconds
+        while not self._line.stopping and (left_s := deadline - time.monotonic()) > 0:
+            if len(self._held) < HELD and rows_of(self._held) < self._settings.group_rows:
+                self._held += self._take(left_s)
+            else:
+                self._line.pause(left_s)
+
+
+def rows_of(items: Sequence[Item]) -> int:
+    """Return about how many rows these messages will be."""
+    return sum(item.rows for item in items)
+
+
+def named(message: Message) -> dict[str, Any]:
+    """Return what a reject can say of a message's batch, so that its images get their row in `failures`."""
+    match message:
+        case PredictionBatch():
+            images = tuple(p.image for p in message.predictions)
+        case Failure():
+            images = (message.image,)
+        case _:
+            return {}
+    return {
+        "batch_id": message.batch_id,
+        "job_id": message.job_id,
+        "source": message.source,
+        "images": images,
+    }

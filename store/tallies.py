@@ -1,0 +1,110 @@
+"""The jobs' own rows: who sent it, how far it is, and its figures, right after every group of messages."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from broker.messages import ClassSummary, JobProgress, JobSummary, Prediction
+from store import statements as sql
+from store.statements import Session
+from store.times import stamp
+
+
+@dataclass
+class Tally:
+    """What one group of messages added to one job."""
+
+    stored: int = 0
+    failed: int = 0
+    predict_s: float = 0.0
+    confidence: float = 0.0
+    images: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, predictions: Iterable[Prediction]) -> None:
+        """Count images that have got their row."""
+        for prediction in predictions:
+            label, confidence = prediction.label, prediction.confidence
+            self.stored += 1
+            self.confidence += confidence
+            self.images[label] += 1
+            self.sums[label] += confidence
+
+
+class Tallies:
+    """The jobs that one transaction touches. `flush` brings their rows up to date."""
+
+    def __init__(self, session: Session, stored_at: str) -> None:
+        self._session = session
+        self._stored_at = stored_at
+        self._tallies: dict[str, Tally] = {}
+        self._closed: dict[str, None] = {}
+
+    def of(self, job_id: str, source: str) -> Tally:
+        """Return a job's tally; a job that nobody announced gets its row by this."""
+        tally = self._tallies.get(job_id)
+        if tally is None:
+            tally = self._tallies[job_id] = Tally()
+            self._session.run(sql.INSERT_JOB, (job_id, source, self._stored_at))
+        return tally
+
+    def progress(self, said: JobProgress) -> None:
+        """Take over what an agent says of its job. A closed job stays as it is, whatever comes late."""
+        closed_at = (
+            (stamp(said.closed_at) if said.closed_at else self._stored_at) if said.state == "closed" else None
+        )
+        figures = (said.seen, said.sent, said.process_s, json.dumps(said.timings) if said.timings else "")
+        job = (said.job_id, said.source, said.folder, said.state, stamp(said.opened_at), closed_at)
+        self._session.run(sql.UPSERT_JOB, job + figures)
+        if said.state == "closed":
+            self._closed[said.job_id] = None
+
+    def flush(self) -> list[JobSummary]:
+        """Write the tallies; return the figures of every closed job that they changed or that closed now."""
+        for job_id, tally in self._tallies.items():
+            self._flush(job_id, tally)
+        return [self._summary(job_id) for job_id in self._closed]
+
+    def _flush(self, job_id: str, tally: Tally) -> None:
+        job = self._session.run(sql.SELECT_JOB, (job_id,)).one()
+        stored, failed = job.stored + tally.stored, job.failed + tally.failed
+        predict_s, confidence = job.predict_s + tally.predict_s, job.confidence_sum + tally.confidence
+        each = predict_s / stored if stored else None
+        mean = mean_of(confidence, stored)
+        values = (max(job.images, stored + failed), stored, failed, predict_s, each, mean, confidence, job_id)
+        self._session.run(sql.UPDATE_JOB, values)
+        classes = [
+            (job_id, label, n, tally.sums[label], mean_of(tally.sums[label], n))
+            for label, n in tally.images.items()
+        ]
+        self._session.run_each(sql.UPSERT_CLASS, classes)
+        if job.state == "closed" and tally.stored + tally.failed:
+            self._closed[job_id] = None
+
+    def _summary(self, job_id: str) -> JobSummary:
+        job = self._session.run(sql.SELECT_JOB, (job_id,)).one()
+        classes = self._session.run(sql.SELECT_CLASSES, (job_id,)).all()
+        return JobSummary(
+            job_id=job_id,
+            source=job.source,
+            folder=job.folder,
+            opened_at=job.opened_at,
+            closed_at=job.closed_at,
+            images=job.images,
+            stored=job.stored,
+            failed=job.failed,
+            process_s=job.process_s,
+            predict_s=job.predict_s,
+            time_per_prediction_s=job.time_per_prediction_s,
+            mean_confidence=job.mean_confidence,
+            classes={
+                c.label: ClassSummary(images=c.images, mean_confidence=min(1.0, c.mean_confidence))
+                for c in classes
+            },
+        )
+
+
+def mean_of(total: float, count: int) -> float | None:
+    """Return the mean of probabilities, at most 1 whatever the sum's last digit says; None of none."""
+    return min(1.0, total / count) if count else None

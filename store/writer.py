@@ -1,0 +1,203 @@
+"""A group of messages becomes one transaction, and what is to be said when it is committed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from broker.errors import MessageError
+from broker.messages import (
+    Event,
+    Failure,
+    JobProgress,
+    JobSummary,
+    Message,
+    ModelAnnouncement,
+    PredictionBatch,
+    Receipt,
+    Reject,
+    decode,
+    encode,
+    now,
+)
+from broker.topics import CANARY_PREFIX
+from store import statements as sql
+from store.canaries import write_canary
+from store.images import Images, Standing, as_stored
+from store.statements import Session
+from store.tallies import Tallies
+from store.times import stamp
+
+REJECTED = "rejected"
+DETAIL_CHARS = 300
+
+
+@dataclass
+class Outcome:
+    """What the store says once the transaction is committed."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    summaries: list[JobSummary] = field(default_factory=list)
+
+
+class Writer:
+    """The only writer of the database."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def write(self, messages: Sequence[Message]) -> Outcome:
+        """Write messages in their order, all of them or none.
+
+        A message that has been written before changes nothing and gets the same receipt. Raises what the
+        driver raises: `store.database.trouble` tells the world's errors from a message's own.
+        """
+        with self._engine.begin() as connection:
+            group = Group(Session(connection), now())
+            for message in messages:
+                group.take(message)
+            return group.finish()
+
+
+class Group:
+    """The messages of one transaction."""
+
+    def __init__(self, session: Session, stored_at: str) -> None:
+        self._session = session
+        self._stored_at = stored_at
+        self._tallies = Tallies(session, stored_at)
+        self._images = Images(session, self._tallies, stored_at)
+        self._outcome = Outcome()
+
+    def take(self, message: Message) -> None:
+        """Write one message."""
+        match message:
+            case PredictionBatch():
+                self._predictions(message)
+            case Failure():
+                self._failure(message)
+            case JobProgress():
+                self._progress(message)
+            case Event():
+                self._event(message)
+            case Reject():
+                self._reject(message)
+            case ModelAnnouncement():
+                self._model(message)
+            case _:
+                raise TypeError(f"the store has no table for {type(message).__name__}")
+
+    def finish(self) -> Outcome:
+        """Bring the jobs' figures up to date; return what is to be said after the commit."""
+        self._outcome.summaries = self._tallies.flush()
+        return self._outcome
+
+    def _predictions(self, batch: PredictionBatch) -> None:
+        if batch.source.startswith(CANARY_PREFIX):
+            write_canary(self._session, batch, self._stored_at)
+            at = stamp(batch.predicted_at)
+            standing: Standing = tuple(as_stored(p, batch.model_version, at) for p in batch.predictions), ()
+        else:
+            standing = self._images.predicted(batch)
+        self._answer(batch, "predictions", standing)
+
+    def _failure(self, failure: Failure) -> None:
+        standing: Standing = (), ()
+        if not failure.source.startswith(CANARY_PREFIX):
+            standing = self._images.failed(
+                failure.job_id,
+                failure.source,
+                [failure.image],
+                (failure.reason, failure.detail),
+                stamp(failure.failed_at),
+                failure.batch_id,
+            )
+        self._answer(failure, "failure", standing)
+
+    def _progress(self, said: JobProgress) -> None:
+        if not said.source.startswith(CANARY_PREFIX):
+            self._tallies.progress(said)
+        if said.state == "closed":
+            self._answer(said, "job", ((), ()))
+
+    def _reject(self, reject: Reject) -> None:
+        self._session.run(
+            sql.INSERT_REJECT,
+            (
+                stamp(reject.rejected_at),
+                reject.service,
+                reject.instance,
+                reject.topic,
+                reject.reason,
+                reject.detail,
+                reject.first_bytes,
+                reject.size_bytes,
+                reject.batch_id,
+                reject.job_id,
+                reject.source,
+                len(reject.images),
+            ),
+        )
+        failure = failure_of(reject)
+        if failure is None or failure.source.startswith(CANARY_PREFIX):
+            return
+        standing = self._images.failed(
+            failure.job_id,
+            failure.source,
+            list(dict.fromkeys(reject.images)),
+            (failure.reason, failure.detail),
+            stamp(failure.failed_at),
+            failure.batch_id,
+        )
+        self._answer(failure, "predictions", standing)
+
+    def _event(self, event: Event) -> None:
+        values = (
+            event.service,
+            event.instance,
+            event.level,
+            event.event,
+            event.detail,
+            event.job_id,
+            event.batch_id,
+        )
+        self._session.run(sql.INSERT_EVENT, (stamp(event.at), *values))
+
+    def _model(self, model: ModelAnnouncement) -> None:
+        classes = json.dumps(list(model.classes), ensure_ascii=False)
+        spec = json.dumps(model.input, ensure_ascii=False)
+        values = (model.version, classes, model.engine, spec, self._stored_at, stamp(model.announced_at))
+        self._session.run(sql.UPSERT_MODEL, values)
+
+    def _answer(self, asked: PredictionBatch | Failure | JobProgress, kind: str, standing: Standing) -> None:
+        stored, failed = standing
+        receipt = Receipt(
+            batch_id=asked.batch_id,
+            job_id=asked.job_id,
+            source=asked.source,
+            kind=kind,  # type: ignore[arg-type] # the callers name the three kinds
+            stored_at=self._stored_at,
+            stored=stored,
+            failed=failed,
+        )
+        self._outcome.receipts.append(receipt)
+
+
+def failure_of(reject: Reject) -> Failure | None:
+    """Return the failure that a rejected batch means for its first image, None where it names no batch."""
+    if not reject.images:
+        return None
+    failure = Failure(
+        batch_id=reject.batch_id,
+        job_id=reject.job_id,
+        source=reject.source,
+        image=reject.images[0],
+        reason=REJECTED,
+        detail=f"{reject.service}: {reject.reason}: {reject.detail}"[:DETAIL_CHARS],
+        failed_at=reject.rejected_at,
+    )
+    try:
+        return decode(Failure, encode(failure))  # a reject's own fields may be empty, or no ids at all
+    except MessageError:
+        return None
