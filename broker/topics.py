@@ -66,6 +66,10 @@ class Topics:
         """Response topic of one client's requests."""
         return self._below("answers", client)
 
+    def everything(self) -> str:
+        """Filter for all of these topics."""
+        return self._below("#")
+
     def shared(self, topic: str, group: str = "predictors") -> str:
         """Turn a topic filter into a shared subscription, of which one member gets each message."""
         return f"$share/{group}/{topic}"

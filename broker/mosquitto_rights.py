@@ -1,0 +1,67 @@
+"""Who may read and write which topics at the managed broker."""
+
+from broker.settings import Settings
+from broker.topics import CANARY_PREFIX, Topics
+
+Rights = list[tuple[str, str]]
+
+
+def access_list(settings: Settings) -> str:
+    """Return Mosquitto's ACL file: every account and its topics, nothing for anybody else."""
+    topics = Topics(settings.broker.root)
+    accounts = {
+        "ingest_agent": _ingest_agent(topics, settings.ingest_agent.source),
+        "predictor_service": _predictor_service(topics),
+        "store": _store(topics),
+        "reader": _reader(topics),
+    }
+    return "\n".join(_account(name, rights) for name, rights in accounts.items())
+
+
+def _account(name: str, rights: Rights) -> str:
+    lines = [f"user {name}", *(f"topic {access} {topic}" for access, topic in rights)]
+    return "\n".join(lines) + "\n"
+
+
+def _ingest_agent(topics: Topics, source: str) -> Rights:
+    """One agent's own source and its canary."""
+    own = (source, CANARY_PREFIX + source)
+    given = (topics.pixels, topics.failures, topics.jobs)
+    writes = [("write", topic(name)) for topic in given for name in own]
+    reads = [("read", topics.receipts(name)) for name in own]
+    return [*writes, *reads, ("read", topics.model()), *_itself(topics, "ingest_agent")]
+
+
+def _predictor_service(topics: Topics) -> Rights:
+    return [
+        ("read", topics.pixels()),
+        ("write", topics.predictions()),
+        ("write", topics.answers("#")),
+        ("write", topics.model()),
+        *_itself(topics, "predictor_service"),
+    ]
+
+
+def _store(topics: Topics) -> Rights:
+    heard = (topics.predictions, topics.failures, topics.rejects, topics.jobs, topics.events)
+    return [
+        *(("read", topic()) for topic in heard),
+        ("read", topics.model()),
+        ("write", topics.receipts()),
+        ("write", topics.summaries()),
+        *_itself(topics, "store"),
+    ]
+
+
+def _reader(topics: Topics) -> Rights:
+    return [("read", topics.everything())]
+
+
+def _itself(topics: Topics, service: str) -> Rights:
+    """Return what every service says of itself, and whom else it may see."""
+    return [
+        ("write", topics.status(service)),
+        ("write", topics.events(service)),
+        ("write", topics.rejects(service)),
+        ("read", topics.status()),
+    ]
