@@ -1,0 +1,1 @@
+"""A few garment pictures, and the program that drew them."""
