@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GOLDEN = "golden.npz"
-WEIGHTS = "weights.keras"
+LAYERS = "layers.json"
+WEIGHTS = "weights.bin"
 CARD = "card.md"
 
 

@@ -19,21 +19,60 @@ class ExportError(ValueError):
     """The network has a layer that has no translation here."""
 
 
-def to_onnx(network: keras.Model) -> bytes:
-    """Write a functional network as ONNX, with input (n, 28, 28) uint8 and output (n, classes) logits."""
-    graph = Graph(network.name)
+class _Builder(Graph):
+    """A graph whose kernels lie in the bundle's file of weights."""
+
+    def __init__(self, network: keras.Model, file: str) -> None:
+        super().__init__(network.name)
+        self._file = file
+        self._places = {
+            id(weight): place for weight, place in zip(network.weights, places(network), strict=True)
+        }
+
+    def kernel(self, weight: Any, shape: tuple[int, ...], order: tuple[int, ...] | None = None) -> str:
+        """Give a kernel, stored in half precision, as float32 in another shape and order of axes."""
+        stored = np.empty(shape, np.float16)
+        name = self.add("Cast", [self.outside(stored, self._file, self._places[id(weight)])], to=1)
+        return name if order is None else self.add("Transpose", [name], perm=list(order))
+
+
+def places(network: keras.Model) -> list[int]:
+    """Return the byte at which each of the network's weights begins in the file of weights."""
+    sizes = [int(np.prod(weight.shape)) * stored_type(weight.shape).itemsize for weight in network.weights]
+    return [sum(sizes[:index]) for index in range(len(sizes))]
+
+
+def stored_type(shape: tuple[int, ...]) -> np.dtype[Any]:
+    """Kernels are stored in half precision; vectors are few, and some have a wide range."""
+    return np.dtype("<f2" if len(shape) > 1 else "<f4")
+
+
+def last_dense(network: keras.Model) -> Any:
+    """Return the layer that makes the logits; what goes into it are the network's features."""
+    return next(layer for layer in reversed(network.layers) if isinstance(layer, layers.Dense))
+
+
+def to_onnx(network: keras.Model, weights_file: str) -> bytes:
+    """Write a functional network as ONNX; its kernels are read from `weights_file` beside it.
+
+    Input `pixels` (n, 28, 28) uint8; outputs `logits` (n, classes) and `features` (n, k), what the last
+    dense layer sees. Raises `ExportError`.
+    """
+    graph = _Builder(network, weights_file)
     names: dict[int, str] = {id(network.inputs[0]): "pixels"}
     for layer in network.layers:
         if isinstance(layer, layers.InputLayer):
             continue
         sources = layer.input if isinstance(layer.input, list) else [layer.input]
         names[id(layer.output)] = _translate(graph, layer, [names[id(source)] for source in sources])
-    logits = graph.add("Identity", [names[id(network.outputs[0])]])
-    classes = network.outputs[0].shape[1]
-    return graph.to_bytes(("pixels", "uint8", ("n", 28, 28)), (logits, "float32", ("n", classes)))
+    results = {"logits": network.outputs[0], "features": last_dense(network).input}
+    for name, tensor in results.items():
+        graph.name_output(names[id(tensor)], name)
+    outputs = [(name, "float32", ("n", tensor.shape[1])) for name, tensor in results.items()]
+    return graph.to_bytes(("pixels", "uint8", ("n", 28, 28)), outputs)
 
 
-def _translate(graph: Graph, layer: Any, inputs: list[str]) -> str:
+def _translate(graph: _Builder, layer: Any, inputs: list[str]) -> str:
     for kind, translate in _TRANSLATIONS.items():
         if type(layer) is kind:
             return translate(graph, layer, inputs)  # type: ignore[no-any-return]
@@ -63,22 +102,24 @@ def _padding(layer: Any) -> list[int]:
     return [total // 2 for total in totals] + [total - total // 2 for total in totals]
 
 
-def _conv(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    kernel, *bias = layer.get_weights()
+def _conv(graph: _Builder, layer: Any, inputs: list[str]) -> str:
+    height, width, into, out = layer.kernel.shape
     groups = getattr(layer, "groups", 1)
     if isinstance(layer, layers.DepthwiseConv2D):
-        groups = kernel.shape[2]
-        kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
-    inputs = [*inputs, graph.constant(kernel.transpose(3, 2, 0, 1)), *(graph.constant(part) for part in bias)]
-    output = graph.add("Conv", inputs, kernel_shape=list(layer.kernel_size), strides=list(layer.strides),
-                       pads=_padding(layer), group=groups)  # fmt: skip
+        groups, into, out = into, 1, into * out
+    kernel = graph.kernel(layer.kernel, (height, width, into, out), (3, 2, 0, 1))
+    output = graph.add("Conv", [*inputs, kernel, *_bias(graph, layer)], kernel_shape=[height, width],
+                       strides=list(layer.strides), pads=_padding(layer), group=groups)  # fmt: skip
     return _activated(graph, layer, output)
 
 
-def _dense(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    kernel, *bias = layer.get_weights()
-    inputs = [*inputs, graph.constant(kernel), *(graph.constant(part) for part in bias)]
-    return _activated(graph, layer, graph.add("Gemm", inputs))
+def _dense(graph: _Builder, layer: Any, inputs: list[str]) -> str:
+    kernel = graph.kernel(layer.kernel, tuple(layer.kernel.shape))
+    return _activated(graph, layer, graph.add("Gemm", [*inputs, kernel, *_bias(graph, layer)]))
+
+
+def _bias(graph: Graph, layer: Any) -> list[str]:
+    return [graph.constant(layer.bias.numpy())] if layer.use_bias else []
 
 
 def _activated(graph: Graph, layer: Any, output: str) -> str:
@@ -113,8 +154,9 @@ def _pooling(graph: Graph, layer: Any, inputs: list[str]) -> str:
                      pads=_padding(layer))  # fmt: skip
 
 
-def _global_average(graph: Graph, layer: Any, inputs: list[str]) -> str:
-    pooled = graph.add("GlobalAveragePool", inputs)
+def _global_pooling(graph: Graph, layer: Any, inputs: list[str]) -> str:
+    largest = isinstance(layer, layers.GlobalMaxPooling2D)
+    pooled = graph.add("GlobalMaxPool" if largest else "GlobalAveragePool", inputs)
     return pooled if layer.keepdims else graph.add("Flatten", [pooled])
 
 
@@ -123,6 +165,13 @@ def _flatten(graph: Graph, layer: Any, inputs: list[str]) -> str:
     if len(layer.input.shape) == 4:
         inputs = [graph.add("Transpose", inputs, perm=[0, 2, 3, 1])]
     return graph.add("Flatten", inputs)
+
+
+def _concatenate(graph: Graph, layer: Any, inputs: list[str]) -> str:
+    """Channels are the last axis in Keras and the second in ONNX, which for vectors is the same."""
+    if layer.axis not in (-1, len(layer.output.shape) - 1):
+        raise ExportError(f"no ONNX translation for joining along axis {layer.axis} ({layer.name})")
+    return graph.add("Concat", inputs, axis=1)
 
 
 def _nothing(graph: Graph, layer: Any, inputs: list[str]) -> str:  # noqa: ARG001  a translation's shape
@@ -140,10 +189,12 @@ _TRANSLATIONS: dict[type, Any] = {
     layers.Activation: _activation,
     layers.MaxPooling2D: _pooling,
     layers.AveragePooling2D: _pooling,
-    layers.GlobalAveragePooling2D: _global_average,
+    layers.GlobalAveragePooling2D: _global_pooling,
+    layers.GlobalMaxPooling2D: _global_pooling,
     layers.Flatten: _flatten,
     layers.Dropout: _nothing,
     layers.SpatialDropout2D: _nothing,
+    layers.Concatenate: _concatenate,
     layers.Add: lambda graph, _, inputs: graph.add("Add", inputs),
     layers.Multiply: lambda graph, _, inputs: graph.add("Mul", inputs),
 }

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -15,15 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.bundle import CARD, WEIGHTS, Golden, new_bundle, seal, sha256, write_golden
-from model.calibration import fit_temperature
-from model.classifier import softmax
 from model.data import DataError, Dataset, load_dataset
-from model.evaluation import Evaluation, judge
-from model.export import to_onnx
-from model.manifest import CLASSES, CURRENT, Manifest
 from model.network import build_network
-from model.preprocessing import InputSpec
+from model.packing import fingerprints, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +70,8 @@ def train(
         accuracy = float((_logits(network, validation.images).argmax(axis=1) == validation.labels).mean())
         history.append({"loss": report.loss, "validation_accuracy": accuracy})
         report.finish(accuracy)
-    return _bundle(network, validation, data, out, {"seed": seed, "epochs": epochs, "history": history})
+    run = {"seed": seed, "epochs": epochs, "history": history}
+    return pack(network, training, validation, out, code=run, data=fingerprints(data))
 
 
 def _split(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
@@ -147,84 +139,3 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc] # keras has no 
     def finish(self, accuracy: float) -> None:
         if self._progress is not None:
             self._progress(Progress(self._epoch, self._epochs, self._steps, self._steps, self.loss, accuracy))
-
-
-def _bundle(network: keras.Model, validation: Dataset, data: Path, out: Path, run: dict[str, Any]) -> Path:
-    logits = _logits(network, validation.images)
-    temperature = fit_temperature(logits, validation.labels)
-    figures = judge(softmax(logits, temperature), validation.labels, validation.classes)
-    created = datetime.now(UTC)
-    version = _version(network, created)
-    with new_bundle(out, version) as scratch:
-        network.save(scratch / WEIGHTS, include_optimizer=False)
-        (scratch / "graph.onnx").write_bytes(to_onnx(network))
-        write_golden(scratch, _golden(validation.images, logits))
-        manifest = Manifest(
-            version=version,
-            created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            classes=CLASSES,
-            input=InputSpec(),
-            temperature=temperature,
-            weights=int(network.count_params()),
-            accuracy={"validation": {name: figures.to_dict()[name] for name in _HEADLINE}},
-            data={"training": _fingerprints(data)},
-            code={
-                **run,
-                "python": sys.version.split()[0],
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-            },
-            graphs={"f32": "graph.onnx"},
-        )
-        (scratch / CARD).write_text(_card(manifest, figures), encoding="utf-8")
-        seal(scratch, manifest)
-    if not (out / CURRENT).exists():
-        (out / CURRENT).write_text(f"{version}\n", encoding="utf-8")
-    return out / version
-
-
-_HEADLINE = ("images", "accuracy", "balanced_accuracy", "ece")
-
-
-def _version(network: keras.Model, created: datetime) -> str:
-    """Name the day, and seven digits that depend on nothing but the weights."""
-    digest = np.concatenate([np.asarray(weight).ravel() for weight in network.get_weights()])
-    return f"{created:%Y-%m-%d}-{_hash(digest.astype('<f4').tobytes())}"
-
-
-def _versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__}
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:7]
-
-
-def _golden(images: NDArray[np.uint8], logits: NDArray[np.float32], count: int = 64) -> Golden:
-    """Images whose label does not hang on rounding: the first and second class are well apart."""
-    top = np.sort(softmax(logits, 1.0), axis=1)
-    chosen = np.flatnonzero(top[:, -1] - top[:, -2] > 0.1)[:count]
-    return Golden(images[chosen], logits[chosen])
-
-
-def _fingerprints(data: Path) -> dict[str, str]:
-    """SHA-256 of the files that were trained on, where they are few."""
-    files = [data] if data.is_file() else sorted(file for file in data.iterdir() if file.is_file())
-    return {file.name: sha256(file) for file in files if "train" in file.name}
-
-
-def _card(manifest: Manifest, figures: Evaluation) -> str:
-    rows = "\n".join(
-        f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['support']} |"
-        for name, row in figures.per_class.items()
-    )
-    return f"""# Model {manifest.version}
-
-{manifest.weights:,} weights; {manifest.code["epochs"]} epochs, seed {manifest.code["seed"]}; temperature
-{manifest.temperature:.3f}. On {figures.images:,} validation images: accuracy {figures.accuracy:.2%}, expected
-calibration error {figures.ece:.2%}.
-
-| class | precision | recall | images |
-|---|---|---|---|
-{rows}
-"""

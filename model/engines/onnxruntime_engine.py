@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model.bundle import graph_file
-from model.engines.engine import EngineError
+from model.engines.engine import ChunkedEngine, EngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
-
-CHUNK = 256
 
 
 def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
@@ -38,20 +35,16 @@ def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
     return OnnxruntimeEngine(session, precision)
 
 
-class OnnxruntimeEngine:
+class OnnxruntimeEngine(ChunkedEngine):
     """A session of ONNX Runtime."""
 
     name = "onnxruntime"
 
     def __init__(self, session: Any, precision: str) -> None:
+        super().__init__(*(output.shape[1] for output in session.get_outputs()))
         self.precision = precision
         self._session = session
-        self._classes: int = session.get_outputs()[0].shape[1]
 
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer pixels (n, 28, 28) uint8 with logits (n, classes) float32."""
-        answers = np.empty((len(pixels), self._classes), np.float32)
-        for at in range(0, len(pixels), CHUNK):
-            part = np.ascontiguousarray(pixels[at : at + CHUNK])
-            answers[at : at + len(part)] = self._session.run(None, {"pixels": part})[0]
-        return answers
+    def _run(self, part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits, features = self._session.run(["logits", "features"], {"pixels": part})
+        return logits, features

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from model.bundle import graph_file
-from model.engines.engine import EngineError
+from model.engines.engine import ChunkedEngine, EngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
-
-CHUNK = 256
 
 
 def load(bundle: Path, precision: str, threads: int) -> OpenvinoEngine:
@@ -38,22 +35,16 @@ def load(bundle: Path, precision: str, threads: int) -> OpenvinoEngine:
     return OpenvinoEngine(compiled, precision)
 
 
-class OpenvinoEngine:
+class OpenvinoEngine(ChunkedEngine):
     """One inference request of a compiled model."""
 
     name = "openvino"
 
     def __init__(self, compiled: Any, precision: str) -> None:
+        super().__init__(*(output.partial_shape[1].get_length() for output in compiled.outputs))
         self.precision = precision
         self._request = compiled.create_infer_request()
-        self._classes: int = compiled.output(0).partial_shape[1].get_length()
 
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer pixels (n, 28, 28) uint8 with logits (n, classes) float32."""
-        answers = np.empty((len(pixels), self._classes), np.float32)
-        for at in range(0, len(pixels), CHUNK):
-            part = np.ascontiguousarray(pixels[at : at + CHUNK])
-            answers[at : at + len(part)] = self._request.infer([part], share_inputs=True, share_outputs=True)[
-                0
-            ]
-        return answers
+    def _run(self, part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        results = self._request.infer([part], share_inputs=True, share_outputs=True)
+        return results[0], results[1]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.bundle import WEIGHTS
-from model.engines.engine import EngineError
+from model.engines.engine import ChunkedEngine, EngineError
+from model.manifest import BundleError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,16 +25,17 @@ def load(bundle: Path, precision: str, threads: int) -> TensorflowEngine:
         raise EngineError(f"TensorFlow serves f32 only, not {precision}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import keras  # noqa: PLC0415  heavy, and not needed to serve with another engine
-        import tensorflow as tf  # noqa: PLC0415
+        import tensorflow as tf  # noqa: PLC0415  heavy, and not needed to serve with another engine
+
+        from model.weights import read_with_features  # noqa: PLC0415  loads Keras
     except ImportError as error:
         raise EngineError("the package tensorflow-cpu is not installed") from error
     if threads:
         _limit_threads(tf, threads)
     try:
-        network = keras.models.load_model(bundle / WEIGHTS, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise EngineError(f"TensorFlow cannot load {bundle / WEIGHTS}: {error}") from error
+        network = read_with_features(bundle)
+    except BundleError as error:
+        raise EngineError(f"TensorFlow cannot load {error}") from error
     return TensorflowEngine(network, tf)
 
 
@@ -47,24 +48,20 @@ def _limit_threads(tf: Any, threads: int) -> None:
         return
 
 
-class TensorflowEngine:
+class TensorflowEngine(ChunkedEngine):
     """A Keras network behind one compiled function."""
 
     name = "tensorflow"
     precision = "f32"
 
     def __init__(self, network: Any, tf: Any) -> None:
-        self._classes: int = network.output_shape[-1]
+        super().__init__(*(output.shape[1] for output in network.outputs))
         self._call = tf.function(lambda pixels: network(pixels, training=False), reduce_retracing=False)
         self._constant = tf.constant
 
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Answer pixels (n, 28, 28) uint8 with logits (n, classes) float32."""
-        answers = np.empty((len(pixels), self._classes), np.float32)
-        for at in range(0, len(pixels), BUCKETS[-1]):
-            part = pixels[at : at + BUCKETS[-1]]
-            size = next(bucket for bucket in BUCKETS if bucket >= len(part))
-            padded = np.zeros((size, *part.shape[1:]), np.uint8)
-            padded[: len(part)] = part
-            answers[at : at + len(part)] = self._call(self._constant(padded)).numpy()[: len(part)]
-        return answers
+    def _run(self, part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        size = next(bucket for bucket in BUCKETS if bucket >= len(part))
+        padded = np.zeros((size, *part.shape[1:]), np.uint8)
+        padded[: len(part)] = part
+        logits, features = self._call(self._constant(padded))
+        return logits.numpy()[: len(part)], features.numpy()[: len(part)]

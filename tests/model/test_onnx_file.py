@@ -16,7 +16,8 @@ def test_a_graph_of_every_kind_of_attribute_runs() -> None:
     padded = graph.add("Pad", [floats, graph.constant(np.array([0, 0, 1, 1], np.int64))], mode="edge")
     leaky = graph.add("LeakyRelu", [padded], alpha=0.5)
     summed = graph.add("ReduceMax", [leaky], axes=[0, 1], keepdims=0)
-    content = graph.to_bytes(("x", "int32", ("n", 2)), (summed, "float32", ()))
+    graph.name_output(summed, "y")
+    content = graph.to_bytes(("x", "int32", ("n", 2)), [("y", "float32", ())])
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
