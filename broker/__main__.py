@@ -12,7 +12,7 @@ from broker.settings_reader import read_settings
 
 
 def main() -> int:
-    """Write the broker's files and replace this process by Mosquitto; one line and exit code 3 if that fails."""
+    """Write the broker's files and become Mosquitto; one line and exit code 3 if that fails."""
     parser = ArgumentParser(prog="python -m broker")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: config.toml")
     try:

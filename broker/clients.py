@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from broker.connection import Will
 from broker.credentials import read_credentials
 from broker.mqtt import MqttConnection
-from broker.mqtt_session import Client
+from broker.mqtt_client import Client
 from broker.settings import Settings
 
 

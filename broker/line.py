@@ -66,6 +66,8 @@ class Line:
         self._log = logging.getLogger(service)
         self._online = False
         self._kept: dict[str, Message] = {}
+        self.connections = 0
+        """How often the broker has accepted this client, as far as `receive` has told."""
 
     def __enter__(self) -> Self:
         """Begin to connect; the service is announced as soon as the broker is there."""
@@ -135,6 +137,7 @@ class Line:
     def _notice(self, notice: Notice) -> None:
         if notice.kind == "connected":
             self._online = True
+            self.connections += 1
             with contextlib.suppress(Unreachable):
                 self._publish_status("online")
                 for topic, message in self._kept.items():

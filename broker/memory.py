@@ -22,7 +22,7 @@ from broker.connection import Capabilities, Delivery, Notice, Will
 from broker.errors import MessageError, Unreachable
 from broker.inbox import Inbox
 from broker.notices import TopicTroubles
-from broker.topics import matches
+from broker.topics import check_topic, matches
 
 Fate = Literal["pass", "lose", "repeat", "hold"]
 Fault = Callable[[str, Delivery], Fate]
@@ -211,6 +211,7 @@ class MemoryBroker:
 
     def route(self, sender: MemoryConnection, message: Delivery, *, retain: bool) -> None:
         """Hand a message to everybody who subscribed to it (called by `publish`)."""
+        check_topic(message.topic)
         limit = self.capabilities.maximum_packet_size
         if limit is not None and len(message.payload) + len(message.topic) > limit:
             raise MessageError(f"{message.topic}: {len(message.payload)} bytes, the broker takes {limit}")

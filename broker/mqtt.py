@@ -11,8 +11,14 @@ from broker.bell import Bell
 from broker.connection import Capabilities, Delivery, Notice
 from broker.errors import Unreachable
 from broker.inbox import Inbox
-from broker.mqtt_session import Client, Session
+from broker.mqtt_client import Client
+from broker.mqtt_session import Session
 from broker.notices import TopicTroubles
+
+# A connection that the broker ended this soon did not go well, even though it had been accepted.
+SHORT_LIFE_S = 3.0
+SHORT_LIVES = 4
+FIGHT = "the broker ended every connection seconds after accepting it: another client may have the same id"
 
 log = logging.getLogger("mqtt")
 
@@ -30,6 +36,7 @@ class MqttConnection:
         self._learned_bytes: int | None = None
         self._stop_at: float | None = None
         self._told: set[Notice] = set()
+        self._short_lives = 0
         self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
 
@@ -116,19 +123,36 @@ class MqttConnection:
 
     def _take_note(self, session: Session, why: str) -> None:
         """Tell what ended a connection, once while it goes on, and choose how soon to try again."""
-        if session.was_accepted:
+        began = session.accepted_at
+        lived_s = 0.0 if began is None else time.monotonic() - began
+        kicked = session.kicked or self._suspicion(began, lived_s)
+        if began is not None:
             self._capabilities = session.capabilities
-            self._told.clear()
         if session.too_large_bytes is not None:
             self._learned_bytes = min(session.too_large_bytes, self._learned_bytes or session.too_large_bytes)
-        if session.kicked is not None:
-            self._tell(session.kicked)
-        if session.was_accepted or session.kicked is None:
+        if lived_s > SHORT_LIFE_S:
+            self._told.clear()
+        if kicked is not None:
+            self._tell(kicked)
+        if began is not None:
+            self._inbox.put(Notice("disconnected", why))
+        elif kicked is None:
             self._tell(Notice("disconnected", why))
-        if session.kicked is not None and session.kicked.kind == "taken-over":
+        self._choose_wait(session.kicked, lived_s)
+
+    def _choose_wait(self, kicked: Notice | None, lived_s: float) -> None:
+        if kicked is not None and kicked.kind == "taken-over":
             self._backoff.slow_down()
-        elif session.was_accepted and session.kicked is None:
+        elif kicked is None and lived_s > SHORT_LIFE_S:
             self._backoff.reset()
+
+    def _suspicion(self, began: float | None, lived_s: float) -> Notice | None:
+        """Guess that two clients fight for one id: Mosquitto 2.0.11 does not say why it cuts one off.
+
+        It is only told: the waits, which short lives never reset, grow apart by themselves.
+        """
+        self._short_lives = self._short_lives + 1 if began is not None and lived_s <= SHORT_LIFE_S else 0
+        return Notice("taken-over", FIGHT) if self._short_lives >= SHORT_LIVES else None
 
     def _tell(self, notice: Notice) -> None:
         if notice not in self._told:

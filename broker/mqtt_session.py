@@ -18,46 +18,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from broker import mqtt_words as words
 from broker.bell import Bell
-from broker.connection import Capabilities, Delivery, Notice, Will
-from broker.credentials import Credentials
+from broker.connection import Capabilities, Delivery, Notice
 from broker.errors import MessageError, Unreachable
 from broker.inbox import Inbox
-from broker.messages import JSON_TYPE
+from broker.mqtt_client import Client, paho_client
 from broker.notices import TopicTroubles
+from broker.topics import check_topic
 
 TICK_S = 0.5
 ACCEPT_S = 10.0
-RECEIVE_MAXIMUM = 1000
 FULL_PATIENCE_S = 30.0
 
 log = logging.getLogger("mqtt")
-
-
-@dataclass(frozen=True)
-class Client:
-    """Who connects, to what, and how. A host that begins with `/` is a unix socket."""
-
-    host: str
-    port: int
-    client_id: str
-    subscriptions: tuple[str, ...]
-    credentials: Credentials | None = None
-    will: Will | None = None
-    keepalive_s: int = 10
-    max_packet_bytes: int = 4_194_304
-
-    @property
-    def address(self) -> str:
-        """The broker's address in words."""
-        return self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +59,8 @@ class Session:
         learned_bytes: int | None = None,
     ) -> None:
         self.accepted = False
-        self.was_accepted = False
+        self.accepted_at: float | None = None
+        """When the broker accepted the client (monotonic); None when it never did."""
         self.capabilities = Capabilities()
         self.kicked: Notice | None = None
         """Why the broker refused or ended the connection, where it said so."""
@@ -99,38 +78,20 @@ class Session:
         self._leave_at: float | None = None
         self._full_since: float | None = None
         self._lost = "the connection was lost"
-        self._client = self._paho()
-
-    def _paho(self) -> paho.Client:
-        who = self._who
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=who.client_id,
-            protocol=paho.MQTTv5,
-            transport="unix" if who.host.startswith("/") else "tcp",
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
-        if who.credentials is not None:
-            client.username_pw_set(who.credentials.user, who.credentials.password)
-        if who.will is not None:
-            properties = Properties(PacketTypes.WILLMESSAGE)
-            properties.ContentType = JSON_TYPE
-            client.will_set(who.will.topic, who.will.payload, qos=1, retain=True, properties=properties)
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_register_write = self._on_register_write
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
-        return client
+        self._client = paho_client(who)
+        self._client.on_socket_open = self._on_socket_open
+        self._client.on_socket_register_write = self._on_register_write
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
 
     def run(self) -> str:
         """Connect and serve the connection until it is over; return why it ended."""
         who = self._who
         try:
-            self._open()
+            self._client.reconnect()
             refused_at = time.monotonic() + ACCEPT_S
             while self._turn():
                 if not self.accepted and time.monotonic() > refused_at:
@@ -146,14 +107,6 @@ class Session:
             self.accepted = False
             self._close()
         return self._lost
-
-    def _open(self) -> None:
-        who = self._who
-        properties = words.connect_properties(RECEIVE_MAXIMUM, who.max_packet_bytes)
-        self._client.connect_async(
-            who.host, who.port, who.keepalive_s, clean_start=True, properties=properties
-        )
-        self._client.reconnect()
 
     def _close(self) -> None:
         open_socket = self._client.socket()
@@ -226,7 +179,7 @@ class Session:
         on_acknowledged: Callable[[], None] | None,
     ) -> None:
         """Send a message; raises Unreachable and MessageError as `Connection.publish` does."""
-        words.check_topic(topic)
+        check_topic(topic)
         size_bytes = words.packet_bytes(topic, payload, properties)
         limit = self.capabilities.maximum_packet_size
         if limit is not None and size_bytes > limit:
@@ -298,7 +251,8 @@ class Session:
             client.disconnect()
 
     def _accept(self) -> None:
-        self.accepted = self.was_accepted = True
+        self.accepted = True
+        self.accepted_at = time.monotonic()
         self._inbox.put(Notice("connected", f"connected to {self._who.address}"))
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:

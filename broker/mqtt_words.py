@@ -5,7 +5,6 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.connection import Capabilities
-from broker.errors import MessageError
 
 NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
@@ -95,9 +94,3 @@ def packet_bytes(topic: str, payload: bytes, properties: Properties) -> int:
     """Return the size of a QoS 1 PUBLISH packet as the broker counts it (MQTT 5, 3.3)."""
     remaining = 2 + len(topic.encode()) + 2 + len(properties.pack()) + len(payload)
     return 1 + len(VariableByteIntegers.encode(remaining)) + remaining
-
-
-def check_topic(topic: str) -> None:
-    """Refuse a topic for which a broker would cut the connection; a stranger may have chosen it."""
-    if not topic or len(topic) > 10_000 or not topic.isprintable() or any(sign in topic for sign in "+#"):
-        raise MessageError(f"nothing can be published on the topic {topic[:100]!r}")

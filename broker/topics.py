@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 
+from broker.errors import MessageError
+
 PROTOCOL = "v1"
 SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 CANARY_PREFIX = "canary-"
+MAX_TOPIC_CHARS = 10_000
 
 
 def is_source(name: str) -> bool:
@@ -82,6 +85,12 @@ class Topics:
     def last(self, topic: str) -> str:
         """Return the last level: the source of `pixels/<source>`, the instance of a status."""
         return topic.rsplit("/", 1)[-1]
+
+
+def check_topic(topic: str) -> None:
+    """Raise MessageError for a topic at which a broker cuts the connection; a stranger may have chosen it."""
+    if not topic or len(topic) > MAX_TOPIC_CHARS or not topic.isprintable() or set(topic) & {"+", "#"}:
+        raise MessageError(f"nothing can be published on the topic {topic[:100]!r}")
 
 
 def matches(topic_filter: str, topic: str) -> bool:

@@ -1,0 +1,89 @@
+"""Fixtures that several folders share: settings in a temporary place, and a real broker."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.errors import BrokerProblem
+from broker.mosquitto import find_mosquitto
+from broker.mqtt import MqttConnection
+from broker.settings import Settings
+from broker.settings_reader import read_settings
+from tests.running_mosquitto import RunningMosquitto
+from tests.waiting import free_port
+
+MakeSettings = Callable[..., Settings]
+
+
+def _settings_below(folder: Path, **sections: dict[str, Any]) -> Settings:
+    environ = {"TAILORBIRD__PATHS__STATE": str(folder / "state")}
+    for section, keys in sections.items():
+        for key, value in keys.items():
+            environ[f"TAILORBIRD__{section}__{key}".upper()] = str(value)
+    return read_settings(None, environ).settings
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """`make_settings(store={"group_rows": 1})`: the defaults with all state in this test's folder."""
+
+    def make(**sections: dict[str, Any]) -> Settings:
+        return _settings_below(tmp_path, **sections)
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> Settings:
+    """The defaults, with all state in this test's folder and a port of its own."""
+    return make_settings(broker={"port": free_port()})
+
+
+@pytest.fixture(scope="session")
+def mosquitto_program() -> Path:
+    """Where Mosquitto is; without it the test is skipped, and fails in CI."""
+    try:
+        return find_mosquitto()
+    except BrokerProblem as problem:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(problem))
+        pytest.skip(str(problem))
+
+
+@pytest.fixture(scope="session")
+def mosquitto(
+    mosquitto_program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningMosquitto]:
+    """A real broker that the whole run shares: every test uses a root topic and client ids of its own."""
+    folder = tmp_path_factory.mktemp("mosquitto")
+    running = RunningMosquitto(_settings_below(folder, broker={"port": free_port()}))
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def own_mosquitto(mosquitto_program: Path, settings: Settings) -> Iterator[RunningMosquitto]:
+    """A real broker for one test, which may kill it and start it again."""
+    running = RunningMosquitto(settings)
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., MqttConnection]]:
+    """`connect(broker, "id", filters, account="store")`: a started connection, stopped after the test."""
+    made: list[MqttConnection] = []
+
+    def make(broker: RunningMosquitto, client_id: str, *arguments: Any, **more: Any) -> MqttConnection:
+        made.append(broker.connection(client_id, *arguments, **more))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for connection in made:
+        connection.stop(2.0)
