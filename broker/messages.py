@@ -28,6 +28,10 @@ Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 Time = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z")
 ]
+TimeOrNone = Annotated[
+    str, msgspec.Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)?\Z")
+]
+"""A time, or "" for none: msgspec holds a union with a literal to the pattern of its other half."""
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -189,7 +193,7 @@ class JobProgress(Message, frozen=True, kw_only=True):
     stored: Count
     failed: Count
     process_s: Seconds = 0.0
-    closed_at: Time | Literal[""] = ""
+    closed_at: TimeOrNone = ""
     timings: Timings = {}
 
 
