@@ -1,0 +1,41 @@
+"""The agent as a process: `python -m ingest_agent`."""
+
+import sys
+from collections.abc import Sequence
+
+from broker.line import Line
+from broker.process import service_main
+from broker.settings import Settings
+from broker.topics import Topics
+from ingest_agent.agent import Agent
+from ingest_agent.canary import canary_source
+from ingest_agent.lock import AlreadyRunning
+
+
+def subscriptions(settings: Settings, topics: Topics) -> Sequence[str]:
+    """Return what the agent listens to."""
+    source = settings.ingest_agent.source
+    return (
+        topics.receipts(source),
+        topics.receipts(canary_source(source)),
+        topics.model(),
+        topics.status("predictor_service"),
+        topics.status("store"),
+    )
+
+
+def run(settings: Settings, line: Line) -> None:
+    """Be the agent until the line is asked to stop."""
+    with Agent(settings, line) as agent:
+        agent.run()
+
+
+def main() -> int:
+    """Run the service."""
+    return service_main(
+        "ingest_agent", subscriptions, run, lambda s: s.ingest_agent.source, cannot_run=(AlreadyRunning,)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

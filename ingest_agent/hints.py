@@ -1,0 +1,115 @@
+"""What the watching threads tell the agent's loop: paths to look at, in sets with a limit.
+
+A hint is never a fact: it may come twice, late, or not at all. When a set is full or the kernel dropped
+events, `lost` is set, and everything is walked again.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Hints:
+    """Thread-safe sets of paths below the inbox. `wake` is called when the first hint after none came in."""
+
+    def __init__(self, wake: Callable[[], None], limit: int = 50_000) -> None:
+        self._wake = wake
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._finished: dict[bytes, None] = {}
+        self._created: dict[bytes, float] = {}
+        self._folders: dict[bytes, None] = {}
+        self._lost = False
+        self._asleep = True
+
+    def __len__(self) -> int:
+        return len(self._finished) + len(self._created) + len(self._folders)
+
+    def finished(self, relative: bytes) -> None:
+        """Take in that a file was closed after writing, or renamed in: it can be read at once."""
+        with self._lock:
+            self._created.pop(relative, None)
+            self._add(self._finished, relative)
+
+    def created(self, relative: bytes) -> None:
+        """Take in that something appeared; it may still be written, so it is looked at a little later."""
+        with self._lock:
+            if relative in self._finished or relative in self._created:
+                return
+            if len(self._created) >= self._limit:
+                self._lost = True
+            else:
+                self._created[relative] = time.monotonic()
+            self._rouse()
+
+    def folder(self, relative: bytes) -> None:
+        """Take in that a folder appeared, or must be walked again."""
+        with self._lock:
+            self._add(self._folders, relative)
+
+    def lost(self) -> None:
+        """Take in that events were dropped: everything has to be walked."""
+        with self._lock:
+            self._lost = True
+            self._rouse()
+
+    def _add(self, hints: dict[bytes, None], relative: bytes) -> None:
+        if len(hints) >= self._limit and relative not in hints:
+            self._lost = True
+        else:
+            hints[relative] = None
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._wake()
+
+    def take_finished(self, limit: int) -> list[bytes]:
+        """Take out up to `limit` finished files."""
+        return self._take(self._finished, limit)
+
+    def take_folders(self, limit: int) -> list[bytes]:
+        """Take out up to `limit` folders."""
+        return self._take(self._folders, limit)
+
+    def _take(self, hints: dict[bytes, None], limit: int) -> list[bytes]:
+        with self._lock:
+            self._asleep = True
+            if len(hints) <= limit:
+                taken = list(hints)
+                hints.clear()
+                return taken
+            taken = [path for path, _ in zip(hints, range(limit), strict=False)]
+            for path in taken:
+                del hints[path]
+            return taken
+
+    def take_created(self, before: float, limit: int) -> list[bytes]:
+        """Take out up to `limit` files that appeared before a monotonic time and were not finished since."""
+        with self._lock:
+            self._asleep = True
+            taken: list[bytes] = []
+            for path, appeared in self._created.items():
+                if appeared > before or len(taken) >= limit:
+                    break
+                taken.append(path)
+            for path in taken:
+                del self._created[path]
+            return taken
+
+    def take_lost(self) -> bool:
+        """Tell, once, whether events were lost."""
+        with self._lock:
+            lost, self._lost = self._lost, False
+            return lost
+
+    def mention(self, folder: bytes) -> bool:
+        """Tell whether there is a hint at something in a top-level folder."""
+        prefix = folder + b"/"
+        with self._lock:
+            return any(
+                path.startswith(prefix) or path == folder if folder else b"/" not in path
+                for hints in (self._finished, self._created, self._folders)
+                for path in hints
+            )

@@ -1,0 +1,171 @@
+"""One file becomes pixels, or the reason why not, without ever waiting on it or following it elsewhere."""
+
+import errno
+import os
+import stat
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from model.preprocessing import ImageError, InputSpec, prepare
+
+FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# The machine's or the mount's trouble, never the file's: it is tried again for as long as it lasts.
+WORLDLY = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOTCONN,
+        errno.ESTALE,
+        errno.EHOSTDOWN,
+        errno.ETIMEDOUT,
+        errno.ENODEV,
+    }
+)
+
+
+class Stat(NamedTuple):
+    """What tells a file's one version from the next. Two zeros and the inode for what is no regular file."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    def same_as(self, other: "Stat") -> bool:
+        """Tell whether both are one version; an inode of 0 is unknown and fits every other."""
+        return (
+            self.size == other.size
+            and self.mtime_ns == other.mtime_ns
+            and (self.inode == other.inode or not self.inode or not other.inode)
+        )
+
+
+def stat_of(found: os.stat_result, *, inodes: bool = True) -> Stat:
+    """Return what is kept of a stat. Without `inodes` (they change on some file systems) they are 0."""
+    inode = found.st_ino if inodes else 0
+    if not stat.S_ISREG(found.st_mode):
+        return Stat(0, 0, found.st_ino)
+    return Stat(found.st_size, found.st_mtime_ns, inode)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The file is whole and an image: `pixels` is (height, width) uint8, row-major."""
+
+    pixels: bytes
+    stat: Stat
+    read_s: float
+    prepare_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """The file is no image now, and may become one: `reason` and `detail` if it stays so.
+
+    `world` says that the file cannot help it. `gone` says that there is no file any more.
+    """
+
+    reason: str
+    detail: str
+    stat: Stat | None = None
+    world: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """What lies there can never be an image."""
+
+    reason: str
+    detail: str
+    stat: Stat
+
+
+Outcome = Pixels | NotYet | Unfit
+
+
+def read_image(path: bytes, spec: InputSpec, *, inodes: bool = True) -> Outcome:
+    """Read one file and make its pixels. Raises nothing."""
+    began = time.perf_counter()
+    try:
+        found = _read(path, spec.max_bytes, inodes=inodes)
+    except OSError as error:
+        return _why(path, error)
+    if not isinstance(found, tuple):
+        return found
+    data, version = found
+    read = time.perf_counter()
+    try:
+        pixels = prepare(data, spec).tobytes()
+    except ImageError as error:
+        return NotYet(error.reason, error.detail, version)
+    return Pixels(pixels, version, read - began, time.perf_counter() - read)
+
+
+def _read(path: bytes, max_bytes: int, *, inodes: bool) -> tuple[bytes, Stat] | NotYet | Unfit:
+    """Return a regular file's bytes and version; NotYet when it changed meanwhile."""
+    descriptor = os.open(path, FLAGS)
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return not_regular(before)
+        if before.st_size > max_bytes:
+            return NotYet("too-large", _too_large(before.st_size, max_bytes), stat_of(before, inodes=inodes))
+        data = _read_all(descriptor, before.st_size)
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    version = stat_of(after, inodes=inodes)
+    if before.st_size != len(data) or stat_of(before, inodes=inodes) != version:
+        return NotYet("truncated", "The file kept changing while it was read.", version)
+    return data, version
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Read to the end: one read for nearly every file, a second one shows that it has not grown."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    while len(data) and sum(map(len, parts)) <= size:
+        data = os.read(descriptor, size + 1)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _too_large(size: int, max_bytes: int) -> str:
+    return f"The file has {size:,} bytes; at most {max_bytes:,} are read."
+
+
+def not_regular(found: os.stat_result) -> Unfit:
+    """Say what lies there that is no regular file."""
+    if stat.S_ISLNK(found.st_mode):
+        return Unfit("symlink", "Symbolic links are not followed.", stat_of(found))
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a character device"),
+        (stat.S_ISBLK, "a block device"),
+    )
+    kind = next((name for test, name in kinds if test(found.st_mode)), "something unknown")
+    return Unfit("not-a-regular-file", f"It is {kind}.", stat_of(found))
+
+
+def _why(path: bytes, error: OSError) -> NotYet | Unfit:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return NotYet("vanished", "The file vanished before it could be read whole.", gone=True)
+    if error.errno in WORLDLY:
+        return NotYet("unreadable", _sentence(error), world=True)
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return NotYet("vanished", "The file vanished before it could be read whole.", gone=True)
+    if not stat.S_ISREG(found.st_mode):  # open says ELOOP for a link and ENXIO for a socket
+        return not_regular(found)
+    return NotYet("unreadable", _sentence(error), stat_of(found))
+
+
+def _sentence(error: OSError) -> str:
+    return f"The file cannot be read: {error.strerror or error}."
