@@ -1,0 +1,89 @@
+"""The command line as a whole: its commands, its errors, its exit codes."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker import VERSION
+from broker.errors import BrokerProblem, SettingsError, Unreachable
+from cli import (
+    chaos,
+    classify,
+    configuration,
+    demo,
+    development,
+    export,
+    jobs,
+    modelling,
+    results,
+    status,
+    up,
+)
+from cli.errors import CANNOT_RUN, INTERRUPTED, OK, PROBLEM, CannotRun, Wrong
+from cli.given import Given, hoisted
+from cli.screen import fail
+
+app = typer.Typer(
+    name="tailorbird",
+    help="Photos of garments, dropped into a folder, become labels in MQTT, SQL and CSV.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+GROUPS = (demo, up, classify, results, export, status, jobs, configuration, modelling, development, chaos)
+for group in GROUPS:
+    group.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tailorbird {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The configuration file; before or after the command. [config.toml]"
+        ),
+    ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Photos of garments, dropped into a folder, become labels in MQTT, SQL and CSV."""
+    context.obj = Given(config)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code: 0 ok, 1 problem, 2 usage, 3 cannot run, 130 interrupted."""
+    try:
+        return app(args=hoisted(arguments), prog_name="./tailorbird", standalone_mode=False) or OK
+    except typer.TyperException as error:
+        return _usage(error)
+    except Wrong as error:
+        fail(str(error))
+        return PROBLEM
+    except (CannotRun, SettingsError, BrokerProblem, Unreachable) as error:
+        fail(str(error))
+        return CANNOT_RUN
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has read enough
+        sys.stderr.close()
+        return PROBLEM
+
+
+def _usage(error: typer.TyperException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message())
+    else:
+        fail(f"{error.format_message()} See ./tailorbird --help")
+    return error.exit_code

@@ -1,0 +1,110 @@
+"""One child process of `up`: started in a session of its own, its output in a log, gone when we are gone."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker.messages import now
+
+LOG_BYTES = 2_000_000
+"""A log larger than this is put aside, as `.1`, when its child is first started."""
+LAST_LINE_BYTES = 4096
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. `stop_s` is how long it may take to end by itself once it was asked to."""
+
+    service: str
+    instance: str
+    arguments: Sequence[str]
+    log: Path
+    stop_s: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How the terminal and the log's file name call it."""
+        return f"{self.service}-{self.instance}"
+
+
+class Child:
+    """A program that was started."""
+
+    def __init__(self, program: Program, process: subprocess.Popen[bytes]) -> None:
+        self.program = program
+        self.pid = process.pid
+        self.started = time.monotonic()
+        self.started_at = now()
+        self._process = process
+
+    @classmethod
+    def start(cls, program: Program) -> "Child":
+        """Start it. The main thread must call this: a child's life is bound to the thread that started it."""
+        with program.log.open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+                program.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **program.environment},
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops them in order
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - one call into libc, no lock is taken
+            )
+        return cls(program, process)
+
+    def ended(self) -> int | None:
+        """Return the exit status (minus the signal's number when one killed it), or None while it runs."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the child and to whatever it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until a moment of the monotonic clock; True when the child has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        return self.ended() is not None
+
+    def last_words(self) -> str:
+        """Return the last line of its log, or "" where there is none."""
+        with contextlib.suppress(OSError), self.program.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_LINE_BYTES))
+            lines = log.read().decode("utf-8", "replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
+
+
+def _die_with(parent: int) -> "_DieWith | None":
+    return None if _LIBC is None else _DieWith(parent)
+
+
+class _DieWith:
+    """Called in the child before it becomes the program: when the parent dies, however, it dies too."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+
+    def __call__(self) -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._parent:  # it died in between
+            os._exit(1)
+
+
+def rotate(log: Path) -> None:
+    """Put a large log of an earlier start aside."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))

@@ -1,0 +1,105 @@
+"""Dropping a folder into the inbox as a careful person would: complete, and in one moment."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.settings import Settings
+from cli.errors import CannotRun
+from ingest_agent.names import text_of
+from ingest_agent.places import Ignored, is_ours
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A folder that is complete and waits beside the inbox: what will be dropped, and under which name."""
+
+    waiting: Path
+    target: Path
+    images: frozenset[str]
+    """The images' names within the folder, as messages and tables have them."""
+
+    @property
+    def folder(self) -> str:
+        """The dropped folder's name as messages and tables have it."""
+        return text_of(os.fsencode(self.target.name))
+
+    def drop(self) -> None:
+        """Put the whole folder into the inbox with one rename."""
+        self.waiting.rename(self.target)
+        self.waiting.parent.rmdir()
+
+    def discard(self) -> None:
+        """Throw the copy away."""
+        shutil.rmtree(self.waiting.parent, ignore_errors=True)
+
+
+def pack(source: Path, settings: Settings, advance: Callable[[int], None] = lambda _: None) -> Parcel:
+    """Link (or copy, across disks) a folder's files to where one rename drops them. Raises CannotRun.
+
+    What the agent would ignore is left out; so are devices, pipes and links that lead nowhere.
+    """
+    inbox = settings.ingest_agent.inbox
+    try:
+        files = list(files_below(source, Ignored(settings.ingest_agent.ignore)))
+        if not files:
+            raise CannotRun(f"{source}: holds no file to classify")
+        waiting = Path(tempfile.mkdtemp(prefix=".drop-", dir=_beside(inbox, settings.paths.state))) / "parcel"
+        for number, relative in enumerate(files):
+            _bring(os.fsencode(source) + b"/" + relative, os.fsencode(waiting) + b"/" + relative)
+            advance(number + 1)
+    except OSError as error:
+        raise CannotRun(f"{source}: cannot be put into the inbox {inbox}: {error}") from error
+    return Parcel(waiting, _free_name(inbox, source), frozenset(text_of(relative) for relative in files))
+
+
+def files_below(source: Path, ignored: Ignored) -> Iterator[bytes]:
+    """Yield the paths of the files below a folder that the agent would take. Raises OSError."""
+    root = os.fsencode(source)
+    for folder, folders, names in os.walk(root, onerror=_raise):
+        relative = folder[len(root) + 1 :]
+        folders[:] = sorted(name for name in folders if not ignored.name(name))
+        for name in sorted(names):
+            path = relative + b"/" + name if relative else name
+            if not ignored.path(path) and not is_ours(b"folder/" + path) and _is_file(folder + b"/" + name):
+                yield path
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _is_file(path: bytes) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - paths are bytes here
+    except OSError:
+        return False
+
+
+def _beside(inbox: Path, state: Path) -> Path:
+    """Choose a folder on the inbox's disk, outside of it if possible: no event for each file."""
+    inbox.mkdir(parents=True, exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
+    return state if state.stat().st_dev == inbox.stat().st_dev else inbox
+
+
+def _bring(source: bytes, target: bytes) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120 - paths are bytes here
+    real = os.path.realpath(source)
+    try:
+        os.link(real, target)
+    except OSError:  # another disk, or a file of somebody else
+        shutil.copy2(real, target)
+
+
+def _free_name(inbox: Path, source: Path) -> Path:
+    name = os.fsdecode(os.fsencode(source.resolve().name).lstrip(b".")) or "folder"
+    number, target = 1, inbox / name
+    while target.exists():
+        number += 1
+        target = inbox / f"{name}-{number}"
+    return target

@@ -1,0 +1,117 @@
+"""`train` and `evaluate`: the model from the command line."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.errors import CannotRun
+from cli.given import given
+from cli.screen import answers, progress, table
+
+if TYPE_CHECKING:
+    from model.evaluation import Evaluation
+    from model.training import Progress
+
+DATA = "IDX files, fashion-mnist CSV files, or a folder of images per class."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(train)
+    app.command()(evaluate)
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[Path, typer.Option(metavar="DIR", exists=True, help=DATA)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of bundles for the new one. [the configured one]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same model.")] = 0,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the images.")] = 14,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the images, three epochs.")] = False,
+) -> None:
+    """Train a model into a new bundle."""
+    settings = given(context).settings.model
+    target = out or (
+        settings.bundle.parent if (settings.bundle / "manifest.json").exists() else settings.bundle
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from model.data import DataError
+    from model.manifest import BundleError
+    from model.training import train as train_model
+
+    try:
+        with progress() as bar:
+            task = bar.add_task("training", total=None)
+
+            def advance(at: "Progress") -> None:
+                shown = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}"
+                if at.validation_accuracy is not None:
+                    shown += f", validation {at.validation_accuracy:.2%}"
+                bar.update(
+                    task,
+                    description=shown,
+                    total=at.epochs * at.steps,
+                    completed=at.epoch * at.steps + at.step,
+                )
+
+            bundle = train_model(data, target, seed=seed, epochs=epochs, quick=quick, progress=advance)
+    except (DataError, BundleError, OSError) as error:
+        raise CannotRun(str(error)) from error
+    answers().print(f"bundle  {bundle}")
+
+
+def evaluate(
+    context: typer.Context,
+    data: Annotated[Path, typer.Option(metavar="DIR", exists=True, help=DATA)],
+    bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="[the configured one]")] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="test or train.")] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure the model on labelled images."""
+    settings = given(context).settings.model
+    from model.classifier import Classifier
+    from model.data import DataError, load_dataset
+    from model.engines import EngineError
+    from model.evaluation import evaluate as evaluate_model
+    from model.manifest import BundleError
+
+    try:
+        classifier = Classifier.open(bundle or settings.bundle, settings.engine, settings.threads)
+        found = evaluate_model(classifier, load_dataset(data, split, classifier.input))
+    except (BundleError, DataError, EngineError, OSError) as error:
+        raise CannotRun(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        _show(found, f"{classifier.version} in {classifier.engine}")
+
+
+def _show(found: "Evaluation", model: str) -> None:
+    out = answers().print
+    out(f"model              {model}")
+    out(f"images             {found.images:,}")
+    out(f"accuracy           {found.accuracy:.2%}")
+    out(f"balanced accuracy  {found.balanced_accuracy:.2%}")
+    out(f"calibration error  {found.ece:.2%}")
+    out("")
+    figures = ("precision", "recall", "f1")
+    rows = [
+        (name, *(f"{row[figure]:.3f}" for figure in figures), f"{row['support']:,}")
+        for name, row in found.per_class.items()
+    ]
+    table(("class", *figures, "images"), rows, right=[*figures, "images"])
+    out("")
+    out("confusion: a row for each class, a column for each answer")
+    names = list(found.per_class)
+    numbers = [str(index) for index in range(len(names))]
+    confusion = [
+        (f"{index} {name}", *counts)
+        for index, (name, counts) in enumerate(zip(names, found.confusion, strict=True))
+    ]
+    table(("", *numbers), confusion, right=numbers)

@@ -1,0 +1,220 @@
+"""The whole line as child processes of this one: what `up` and `demo` have in common.
+
+with RunningLine(given, say) as line:
+    line.wait_until_ready()
+    while ...:
+        line.step()
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from broker.messages import Status, now
+from broker.mosquitto import BrokerStart, prepare_broker
+from broker.settings import Broker
+from broker.topics import Topics
+from cli.child import Child
+from cli.errors import CannotRun
+from cli.given import Given
+from cli.programs import BROKER, programs
+from cli.reader import Reader
+from cli.supervisor import Supervisor
+
+LOCK = "up.lock"
+RECORD = "up.json"
+READY_S = 120.0
+PORT_S = 3.0
+"""How long to wait for a port that a broker which was killed just now gives back, and for ours to open."""
+STEP_S = 0.1
+
+
+class RunningLine:
+    """Broker, store, predictors and agent, started in order; a context manager that leaves no process."""
+
+    def __init__(self, given: Given, say: Callable[[str], None]) -> None:
+        self.settings = given.settings
+        self.broker: BrokerStart | None = None
+        self._given = given
+        self._say = say
+        self._open = contextlib.ExitStack()
+        self._started_at = now()
+        self._children: list[tuple[str, Child]] = []
+
+    def __enter__(self) -> Self:
+        """Take the state's lock, start the broker, then the services. Raises CannotRun or BrokerProblem."""
+        with contextlib.ExitStack() as opening:
+            self._begin(opening)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop agent, predictors, store and broker, in this order."""
+        self._open.close()
+
+    def _begin(self, opening: contextlib.ExitStack) -> None:
+        state = self.settings.paths.state
+        opening.enter_context(locked(state))
+        broker = self.settings.broker
+        if broker.manage:
+            wait_for_free_port(broker)
+            self.broker = prepare_broker(self.settings)
+        self.settings.ingest_agent.inbox.mkdir(parents=True, exist_ok=True)
+        opening.callback((state / RECORD).unlink, missing_ok=True)
+        made = programs(self._given, self.settings, self.broker)
+        self.supervisor = opening.enter_context(Supervisor(made, self._say, self._record))
+        if broker.manage:
+            self.supervisor.start(BROKER)
+            self._wait_for_broker(broker)
+        for service in dict.fromkeys(program.service for program in made if program.service != BROKER):
+            self.supervisor.start(service)
+
+    def _wait_for_broker(self, broker: Broker) -> None:
+        deadline = time.monotonic() + PORT_S
+        while not is_open(broker):
+            self.supervisor.step()
+            self._refuse()
+            if time.monotonic() > deadline:
+                raise CannotRun(f"the broker does not listen on {broker.host}:{broker.port}; {self._logs()}")
+            time.sleep(0.01)
+
+    def step(self) -> None:
+        """Restart what died."""
+        self.supervisor.step()
+
+    def wait_until_ready(self) -> None:
+        """Wait until each service is online. Raises CannotRun when one cannot run, or takes too long."""
+        topics = Topics(self.settings.broker.root)
+        deadline = time.monotonic() + READY_S
+        online: dict[tuple[str, str], int] = {}
+        with Reader(self.settings, [topics.status()]) as reader:
+            while waiting := self._not_in(online):
+                for _, message in reader.hear(STEP_S):
+                    if isinstance(message, Status) and message.state == "online":
+                        online[message.service, message.instance] = message.pid
+                self.supervisor.step()
+                self._refuse()
+                if time.monotonic() > deadline:
+                    raise CannotRun(f"{', '.join(waiting)} did not come online; {self._logs()}")
+
+    def _not_in(self, online: dict[tuple[str, str], int]) -> list[str]:
+        """Return the services whose present process has not said `online` yet."""
+        return [
+            program.name
+            for program, child in self.supervisor.places()
+            if program.service != BROKER
+            and (child is None or online.get((program.service, program.instance)) != child.pid)
+        ]
+
+    def _refuse(self) -> None:
+        if self.supervisor.refusals:
+            raise CannotRun(self.supervisor.refusals[0])
+
+    def _logs(self) -> str:
+        return f"its log is in {self.settings.paths.state / 'log'}"
+
+    def _record(self, children: Sequence[Child]) -> None:
+        """Write `up.json`, from which `status` knows the children; a full disk is no reason to stop."""
+        broker = self.settings.broker
+        record = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started_at": self._started_at,
+            "broker": {
+                "host": broker.host,
+                "port": broker.port,
+                "version": self.broker.version if self.broker else None,
+            },
+            "children": [
+                {
+                    "service": child.program.service,
+                    "instance": child.program.instance,
+                    "pid": child.pid,
+                    "started_at": child.started_at,
+                }
+                for child in children
+            ],
+        }
+        file = self.settings.paths.state / RECORD
+        with contextlib.suppress(OSError):
+            unfinished = file.with_name(f".{file.name}.unfinished")
+            unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            unfinished.replace(file)
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the state's lock, which goes with the process. Raises CannotRun when another `up` has it."""
+    with _opened(state / LOCK) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotRun(
+                f"another `up` or `demo` runs on {state} (process {file.read().strip() or '?'})"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise CannotRun(f"[paths] state: cannot write in {path.parent}: {error.strerror}") from error
+
+
+def wait_for_free_port(broker: Broker) -> None:
+    """Wait a little for the broker's port to be free. Raises CannotRun when it stays in use."""
+    deadline = time.monotonic() + PORT_S
+    while not _is_free(broker):
+        if time.monotonic() > deadline:
+            raise CannotRun(
+                f"port {broker.port} on {broker.host} is in use: another broker, or an `up` with another"
+                " state; set [broker] port"
+            )
+        time.sleep(0.05)
+
+
+def _is_free(broker: Broker) -> bool:
+    if broker.host.startswith("/"):
+        return not is_open(broker)
+    with socket.socket(socket.AF_INET6 if ":" in broker.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((broker.host, broker.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise CannotRun(
+                f"[broker] port: cannot listen on {broker.host}:{broker.port}: {error.strerror}"
+            ) from error
+    return True
+
+
+def is_open(broker: Broker) -> bool:
+    """Tell whether something accepts connections at the broker's address."""
+    unix = broker.host.startswith("/")
+    family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in broker.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(broker.host if unix else (broker.host, broker.port)) == 0
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

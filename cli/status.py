@@ -1,0 +1,168 @@
+"""`status`: which services run, and whether images flow."""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from broker.errors import SettingsError
+from broker.messages import ModelAnnouncement, Status
+from broker.settings import Settings
+from broker.topics import Topics
+from cli.errors import OK, PROBLEM, CannotRun
+from cli.given import given
+from cli.moments import span
+from cli.screen import answers, table
+
+QUIET_S = 0.3
+"""Retained messages come at once; after this long without one there are no more."""
+LONGEST_S = 3.0
+NEEDED = ("store", "predictor_service", "ingest_agent")
+
+
+@dataclass
+class Report:
+    """What was found; `trouble` is empty when all is well."""
+
+    services: list[dict[str, Any]] = field(default_factory=list)
+    broker: dict[str, Any] = field(default_factory=dict)
+    database: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] | None = None
+    images_in_flight: int | None = None
+    canaries: list[dict[str, Any]] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what runs, and whether images flow.
+
+    The services, the broker, the database and the images in flight. Exit code 1 when something is off.
+    """
+    report = look(given(context).settings)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+    else:
+        show(report)
+    raise typer.Exit(PROBLEM if report.trouble else OK)
+
+
+def look(settings: Settings) -> Report:
+    """Ask the broker and the database."""
+    report = Report()
+    _ask_broker(settings, report)
+    _ask_database(settings, report)
+    running = {service["service"] for service in report.services if service["state"] == "online"}
+    report.trouble += [f"no {name} is online" for name in NEEDED if name not in running]
+    report.trouble += [
+        f"{service['service']}-{service['instance']} is offline"
+        for service in report.services
+        if service["state"] == "offline"
+    ]
+    return report
+
+
+def _ask_broker(settings: Settings, report: Report) -> None:
+    from cli.reader import Reader
+
+    topics = Topics(settings.broker.root)
+    found: dict[tuple[str, str], Status] = {}
+    broker = settings.broker
+    report.broker = {"host": broker.host, "port": broker.port, "managed": broker.manage, "reachable": True}
+    try:
+        with Reader(settings, [topics.status(), topics.model()]) as reader:
+            reader.connect(2.0)
+            for message in _retained(reader):
+                if isinstance(message, Status):
+                    found[message.service, message.instance] = message
+                elif isinstance(message, ModelAnnouncement):
+                    report.model = {"version": message.version, "engine": message.engine}
+    except CannotRun as error:
+        report.broker["reachable"] = False
+        report.trouble.append(str(error))
+    report.services = [*_child_broker(settings, report), *(_as_dict(found[key]) for key in sorted(found))]
+
+
+def _retained(reader: Any) -> list[object]:
+    messages: list[object] = []
+    deadline = quiet = time.monotonic() + LONGEST_S
+    while time.monotonic() < min(deadline, quiet):
+        heard = [message for _, message in reader.hear(QUIET_S)]
+        messages += heard
+        quiet = deadline if heard else time.monotonic()
+    return messages
+
+
+def _as_dict(message: Status) -> dict[str, Any]:
+    names = ("service", "instance", "pid", "host", "state", "since", "version", "detail")
+    return {name: getattr(message, name) for name in names}
+
+
+def _child_broker(settings: Settings, report: Report) -> list[dict[str, Any]]:
+    """Return the broker as a service, where `up` runs it on this machine."""
+    try:
+        record = json.loads((settings.paths.state / "up.json").read_text("utf-8"))
+        child = next(one for one in record["children"] if one["service"] == "broker")
+        os.kill(record["pid"], 0)
+    except (OSError, ValueError, KeyError, StopIteration):
+        return []
+    report.broker["version"] = record["broker"]["version"]
+    return [
+        {
+            "service": "broker",
+            "instance": child["instance"],
+            "pid": child["pid"],
+            "host": record["host"],
+            "state": "online" if report.broker["reachable"] else "offline",
+            "since": child["started_at"],
+            "version": record["broker"]["version"],
+            "detail": {},
+        }
+    ]
+
+
+def _ask_database(settings: Settings, report: Report) -> None:
+    from store import queries
+
+    try:
+        with queries.reading(settings.store) as connection:
+            totals = queries.totals(connection)
+            report.database = {**asdict(queries.facts(connection, settings.store)), **asdict(totals)}
+            report.images_in_flight = totals.in_flight
+            report.canaries = [asdict(canary) for canary in queries.canaries(connection)]
+    except SettingsError as error:
+        report.database = {"error": str(error)}
+        report.trouble.append(str(error))
+
+
+def show(report: Report) -> None:
+    """Print the report for a person."""
+    columns = ("service", "instance", "state", "pid", "host", "since", "version")
+    table(columns, [[service[column] for column in columns] for service in report.services])
+    out = answers().print
+    out("")
+    broker, database = report.broker, report.database
+    reachable = "reachable" if broker["reachable"] else "not reachable"
+    out(f"broker     {broker['host']}:{broker['port']}, {reachable}")
+    if report.model is not None:
+        out(f"model      {report.model['version']} in {report.model['engine']}")
+    if "error" not in database:
+        size = f", {database['size_bytes'] / 1e6:,.1f} MB" if database["size_bytes"] is not None else ""
+        out(f"database   {database['url']}{size}")
+        rows = ", ".join(f"{database[name]:,} {name}" for name in ("predictions", "failures", "rejects"))
+        out(f"           {rows}, {database['open_jobs']:,} of {database['jobs']:,} jobs open")
+        out(f"in flight  {report.images_in_flight:,} images")
+    for canary in report.canaries:
+        out(f"canary     {canary['source']}: {span(canary['latency_s'])} at {canary['stored_at']}")
+    for trouble in report.trouble:
+        out(f"trouble    {trouble}")

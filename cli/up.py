@@ -1,0 +1,104 @@
+"""`up`: the whole line on this machine until Ctrl-C."""
+
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from broker.credentials import read_credentials
+from broker.messages import Event, JobSummary
+from broker.settings import Settings
+from broker.topics import Topics
+from cli.given import given
+from cli.screen import answers, say
+
+if TYPE_CHECKING:
+    from cli.running import RunningLine
+
+STEP_S = 0.2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(up)
+
+
+def up(context: typer.Context) -> None:
+    """Run the whole line on this machine.
+
+    Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again.
+    """
+    from cli.running import RunningLine
+
+    with ended_by_signals(), RunningLine(given(context), say) as line:
+        try:
+            line.wait_until_ready()
+            for text in welcome(line.settings):
+                answers().print(text)
+            _run(line)
+        except KeyboardInterrupt:
+            say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
+
+
+def _run(line: "RunningLine") -> None:
+    from cli.reader import Reader
+
+    topics = Topics(line.settings.broker.root)
+    with Reader(line.settings, [topics.events(), topics.summaries()]) as reader:
+        while True:
+            for _, message in reader.hear(STEP_S):
+                if text := told(message):
+                    say(text)
+            line.step()
+
+
+def told(message: object) -> str:
+    """Return what the terminal says of a message: warnings, errors, and each job that is done."""
+    match message:
+        case Event(level="warning" | "error"):
+            return f"{message.service}-{message.instance}: {message.event}: {message.detail}"
+        case JobSummary():
+            failed = f", {message.failed} failed" if message.failed else ""
+            where = message.folder or "the inbox's root"
+            return f"{where}: {message.stored} classified{failed} in {message.process_s:.1f} s"
+    return ""
+
+
+def welcome(settings: Settings) -> Iterator[str]:
+    """Say where to drop, where to look and how to subscribe."""
+    agent = settings.ingest_agent
+    yield "Tailorbird is running."
+    yield f"  drop photos, or folders of photos, into  {agent.inbox}"
+    yield "  results.csv appears beside them; ./tailorbird results --follow shows them as they come"
+    yield f"  subscribe  {subscribe_line(settings)}"
+    yield f"  logs       {settings.paths.state / 'log'}"
+    yield "  Ctrl-C stops it."
+
+
+def subscribe_line(settings: Settings) -> str:
+    """Return a line that can be typed as it is, with the reader's account."""
+    broker = settings.broker
+    account = read_credentials(broker.credentials, "reader")
+    words = ["mosquitto_sub", "-V", "5"]
+    if broker.host.startswith("/"):
+        words += ["--unix", broker.host]
+    else:
+        words += ["-h", broker.host, "-p", str(broker.port)]
+    if account is not None:
+        words += ["-u", account.user, "-P", account.password]
+    return shlex.join([*words, "-t", Topics(broker.root).predictions()])
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, which works in a script's background as well."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
