@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from broker.errors import BrokerProblem
@@ -14,6 +15,10 @@ from broker.settings import Settings
 from broker.settings_reader import read_settings
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import free_port
+
+# A shared machine may be slow at any moment: what a test tries is bounded, its time is not.
+hypothesis.settings.register_profile("tailorbird", deadline=None)
+hypothesis.settings.load_profile("tailorbird")
 
 MakeSettings = Callable[..., Settings]
 
