@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -29,17 +30,20 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=None, help="end the faults after so many")
+    parser.add_argument("--keep", type=Path, help="keep the last state of a run that failed in this folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tailorbird-chaos-") as folder:
-        verdict = run(Path(folder), options)
+    with (
+        tempfile.TemporaryDirectory(prefix="tailorbird-chaos-") as folder,
+        small_disk(Path(folder) / "state", STATE_MB) as disk,
+    ):
+        verdict = run(Path(folder), options, disk=disk)
     print(json.dumps(verdict.to_dict(), indent=2) if options.json else verdict.table())  # noqa: T201
     return 0 if verdict.kept else 1
 
 
-def run(folder: Path, options: argparse.Namespace) -> Verdict:
+def run(folder: Path, options: argparse.Namespace, *, disk: bool) -> Verdict:
     """Run one world under faults and judge it."""
-    disk = small_disk(folder / "state", STATE_MB)
     (folder / "scratch").mkdir()
     seconds = options.minutes * 60
     with World(folder) as world:
@@ -51,7 +55,10 @@ def run(folder: Path, options: argparse.Namespace) -> Verdict:
         arriving.start()
         counts, recoveries = harm(world, dropper, arriving, options, disk=disk)
         arriving.join()
-        return judge(world, dropper, counts, recoveries, without=[] if disk else ["fill the disk for 3 s"])
+        verdict = judge(world, dropper, counts, recoveries, without=[] if disk else ["fill the disk for 3 s"])
+        if options.keep and not verdict.kept:
+            shutil.copytree(folder, options.keep, dirs_exist_ok=True)
+        return verdict
 
 
 def harm(

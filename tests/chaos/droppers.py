@@ -162,6 +162,7 @@ class Dropper:
         if (path := self._a_stored_one()) is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(path)
+                self.ways["touched"] += 1
 
     def _rewritten(self) -> None:
         """A stored file that gets another content: one more row, in its folder's next job."""

@@ -4,11 +4,10 @@ import contextlib
 import ctypes
 import os
 import random
-import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -161,14 +160,20 @@ def shut_connections(pid: int, port: int) -> bool:
     return done
 
 
-def small_disk(folder: Path, size_mb: int) -> bool:
-    """Mount a small tmpfs on `folder` in a mount namespace of our own; False where that is not allowed."""
-    clone_newns, recursive_private = 0x00020000, 0x4000 | 0x40000
+@contextlib.contextmanager
+def small_disk(folder: Path, size_mb: int) -> Iterator[bool]:
+    """Mount a small tmpfs on `folder`, in a mount namespace of our own; yields whether that was allowed."""
+    clone_newns, recursive_private, detach = 0x00020000, 0x4000 | 0x40000, 2
     libc = ctypes.CDLL(None, use_errno=True)
-    if shutil.which("mount") is None or libc.unshare(clone_newns) != 0:
-        return False
     folder.mkdir(parents=True, exist_ok=True)
-    if libc.mount(b"none", b"/", None, recursive_private, None) != 0:
-        return False
     options = f"size={size_mb}m".encode()
-    return bool(libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, options) == 0)
+    mounted = (
+        libc.unshare(clone_newns) == 0
+        and libc.mount(b"none", b"/", None, recursive_private, None) == 0
+        and libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, options) == 0
+    )
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            libc.umount2(str(folder).encode(), detach)

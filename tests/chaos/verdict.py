@@ -104,6 +104,7 @@ def _disagreements(world: World) -> list[str]:
 
 
 def _table_differs(world: World, folder: str) -> list[str]:
+    """Compare a results.csv with the folder's files; it may also name what was there when it was written."""
     table = world.inbox / folder / "results.csv"
     if not table.exists():
         return [f"{table}: missing"]
