@@ -18,6 +18,7 @@ from watchdog.observers.inotify_move_event_grouper import (
 )
 
 from ingest_agent.hints import Hints
+from ingest_agent.places import is_ours
 
 MASK = Mask(
     InotifyConstants.IN_CREATE
@@ -45,7 +46,7 @@ class _Telling(InotifyMoveEventGrouper):
             self._moved[found.cookie] = event
             while len(self._moved) > MOVES_KEPT:
                 self._moved.popitem(last=False)
-        elif not relative:
+        elif not relative or is_ours(relative):  # a hint at our own results.csv would keep its job open
             return
         elif found.is_directory:
             self._tell_folder(event, relative)
