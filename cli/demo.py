@@ -98,16 +98,17 @@ def _report(line: "RunningLine", parcel: "Parcel", watch: "Watch", seconds: floa
 
     if len(parcel.images) <= ROWS_SHOWN:
         show_rows(watch.outcomes)
+        answers().print("")
     show_classes(watch.outcomes)
     out = answers().print
+    out("")
     share = accuracy(watch.outcomes)
     if share is not None:
         right, known = share
         out(f"accuracy    {right / known:.2%} ({right:,} of {known:,}, by the folders' names)")
     count = len(parcel.images)
-    out(
-        f"speed       {count / seconds:,.0f} images/s: {count:,} images, {seconds:.2f} s from drop to last row"
-    )
+    timing = f"{count:,} images, {seconds:.2f} s from the drop to the last row"
+    out(f"speed       {count / seconds:,.0f} images/s ({timing})")
     with queries.reading(line.settings.store) as connection:
         rows = {name for job in watch.jobs for name, _ in queries.images(connection, job)}
         out(f"database    {queries.facts(connection, line.settings.store).url}")
