@@ -61,13 +61,18 @@ def reading_engine(settings: Store) -> sa.Engine:
     """Return an engine that cannot write. Raises DatabaseProblem when the SQLite file is not there."""
     path = file_of(settings.url)
     if path is None:
-        return _engine(settings.url, {}).execution_options(postgresql_readonly=True)
+        return _engine(settings.url, {}).execution_options(
+            postgresql_readonly=True, isolation_level="REPEATABLE READ"
+        )
     if not path.is_file():
         raise DatabaseProblem(f"there is no database at {path} yet: the store makes it when it starts")
     readonly = sa.URL.create(
         "sqlite", database=f"file:{_uri_path(path)}", query={"mode": "ro", "uri": "true"}
     )
-    return _engine(readonly, {"timeout": settings.busy_timeout_s})
+    engine = _engine(readonly, {"timeout": settings.busy_timeout_s})
+    sa.event.listen(engine, "connect", _no_begin_of_its_own)
+    sa.event.listen(engine, "begin", _begin_reading)
+    return engine
 
 
 def _engine(url: str | sa.URL, arguments: dict[str, Any]) -> sa.Engine:
@@ -92,11 +97,10 @@ def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store) -> None:
     def _folder(*_: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
+    sa.event.listen(engine, "connect", _no_begin_of_its_own)
+
     @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _: object) -> None:
-        # The driver's own BEGIN is deferred: a reader that becomes a writer gets BUSY at once, however long
-        # the timeout, and DDL would not roll back.
-        connection.isolation_level = None
         for pragma in (
             "journal_mode = WAL",
             f"synchronous = {settings.synchronous}",
@@ -109,6 +113,16 @@ def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store) -> None:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _no_begin_of_its_own(connection: sqlite3.Connection, _: object) -> None:
+    # The driver's own BEGIN is deferred: a reader that becomes a writer gets BUSY at once, however long the
+    # timeout. It comes late, too: DDL would not roll back, and two SELECTs would see two moments.
+    connection.isolation_level = None
+
+
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _lock_postgres(connection: sa.Connection) -> None:

@@ -11,7 +11,7 @@ class Disk:
 
     def __init__(self, path: Path | None, min_free_mb: int) -> None:
         self._path = path
-        self._min_free = min_free_mb * MEGABYTE
+        self.min_free_bytes = min_free_mb * MEGABYTE
         self._file: tuple[int, int] | None = None
 
     def remember(self) -> None:
@@ -20,13 +20,13 @@ class Disk:
 
     def complaint(self) -> str:
         """Return one sentence when there is too little room, "" when all is well. Raises OSError."""
-        if self._path is None or not self._min_free:
+        if self._path is None or not self.min_free_bytes:
             return ""
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
-        if free >= self._min_free:
+        if free >= self.min_free_bytes:
             return ""
-        limit = self._min_free // MEGABYTE
+        limit = self.min_free_bytes // MEGABYTE
         return f"{free // MEGABYTE} MB free at {self._path.parent}, below [store] min_free_mb = {limit}"
 
     def replaced(self) -> bool:

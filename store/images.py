@@ -48,7 +48,7 @@ class Images:
             for p in batch.predictions
             if p.image not in failed
         )
-        return stored, tuple(failed.values())
+        return stored, tuple(failed[name] for name in names if name in failed)
 
     def failed(
         self,
@@ -65,7 +65,8 @@ class Images:
         rows = [(job_id, image, *because, failed_at, batch_id) for image in images if image not in known]
         tally.failed += self._session.run_each(sql.INSERT_FAILURE, rows)
         failed = self._failed(job_id, [image for image in images if image not in known])
-        return tuple(stored for stored, _ in known.values()), tuple(failed.values())
+        stored = tuple(known[image][0] for image in images if image in known)
+        return stored, tuple(failed[image] for image in images if image in failed)
 
     def _batch(self, batch: PredictionBatch) -> tuple[int, int]:
         self._model(batch)

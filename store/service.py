@@ -68,36 +68,40 @@ class StoreService:
         self._settings = settings
         self._line = line
         self._path = database.file_of(settings.url)
-        self._engine = database.writing_engine(settings)
-        self._writer = Writer(self._engine)
-        self._disk = Disk(self._path, settings.min_free_mb)
-        self._held: list[Item] = []
+        self.engine = database.writing_engine(settings)
+        self.writer = Writer(self.engine)
+        self.disk = Disk(self._path, settings.min_free_mb)
+        self.held: list[Item] = []
         self._trouble: Trouble | None = None
 
     def run(self) -> None:
         """Open the database and keep the line going until it stops."""
         try:
-            self._open()
+            self.open()
             while not self._line.stopping:
                 self.step()
         finally:
-            self._engine.dispose()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
 
     def step(self, timeout_s: float = IDLE_S) -> None:
         """Do what waits, at most one group of it."""
         if not self._well():
             return
-        items = self._collect(timeout_s)
+        items = self.collect(timeout_s)
         if items:
-            self._store(items)
+            self.store(items)
 
-    def _open(self) -> None:
+    def open(self) -> None:
         """Bring the schema up to date; what is not the database's own fault is waited out."""
         while not self._line.stopping:
             try:
-                before = upgrading.upgrade(self._engine, self._path)
-                database.check(self._engine, self._path)
-                self._disk.remember()
+                before = upgrading.upgrade(self.engine, self._path)
+                database.check(self.engine, self._path)
+                self.disk.remember()
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 if not self._worldly(error):
                     raise
@@ -115,7 +119,7 @@ class StoreService:
     def _well(self) -> bool:
         """Look at the disk; wait a moment and return False when there is too little room to take anything."""
         try:
-            complaint = self._disk.complaint()
+            complaint = self.disk.complaint()
         except OSError as error:
             self._worldly(error)
             return False
@@ -126,10 +130,10 @@ class StoreService:
         self._line.end("disk-low", "there is room again")
         return True
 
-    def _collect(self, timeout_s: float) -> list[Item]:
+    def collect(self, timeout_s: float) -> list[Item]:
         """Return what waits: at once, bounded by rows and by the time that collecting may take."""
-        items = list(self._held)
-        self._held.clear()
+        items = list(self.held)
+        self.held.clear()
         if not items:
             items = self._take(timeout_s)
         deadline = time.monotonic() + self._settings.group_ms / 1000
@@ -149,7 +153,7 @@ class StoreService:
                 self._put_aside(delivery, "invalid", str(error))
         return found
 
-    def _store(self, items: Sequence[Item]) -> None:
+    def store(self, items: Sequence[Item]) -> None:
         """Write all items, however long the world needs; only a stop amid a trouble ends it early."""
         parts = [Part(list(items))]
         while parts and not (self._trouble and self._line.stopping):
@@ -163,13 +167,13 @@ class StoreService:
                 self._say(part.items, outcome)
 
     def _write(self, part: Part) -> Outcome:
-        if self._disk.replaced():
+        if self.disk.replaced():
             self._line.event(
                 "warning", "database-replaced", f"another file stands at {self._path}: opening it"
             )
-            self._engine.dispose()
-            self._open()
-        return self._writer.write([item.message for item in part.items])
+            self.engine.dispose()
+            self.open()
+        return self.writer.write([item.message for item in part.items])
 
     def _divided(self, part: Part, error: Exception) -> list[Part]:
         """Return what to try again, the first last; a message that failed twice, now alone, is put aside."""
@@ -223,7 +227,7 @@ class StoreService:
         if word != LOCKED or self._trouble.lasted_s >= self._settings.busy_timeout_s:
             self._line.begin(word, f"{' '.join(str(error).split())}: waiting")
         if word not in {LOCKED, "disk-full"}:
-            self._engine.dispose()  # a connection may remember that it could only read
+            self.engine.dispose()  # a connection may remember that it could only read
         self._wait(self._trouble.next_wait_s())
         return True
 
@@ -237,8 +241,8 @@ class StoreService:
         """Wait, but hear what the connection has to tell; what comes meanwhile is kept, up to a bound."""
         deadline = time.monotonic() + seconds
         while not self._line.stopping and (left_s := deadline - time.monotonic()) > 0:
-            if len(self._held) < HELD and rows_of(self._held) < self._settings.group_rows:
-                self._held += self._take(left_s)
+            if len(self.held) < HELD and rows_of(self.held) < self._settings.group_rows:
+                self.held += self._take(left_s)
             else:
                 self._line.pause(left_s)
 

@@ -30,6 +30,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def share(column: str) -> str:
+    """Return SQL that makes a probability of millionths; divided by 1e6 it were no float in PostgreSQL."""
+    return f"CAST({column} AS DOUBLE PRECISION) / {MILLION}"
+
+
 def rounded(figure: str, digits: int, dialect: str) -> str:
     """Return SQL that rounds; PostgreSQL rounds to digits in numeric alone."""
     if dialect == "postgresql":
@@ -39,7 +44,7 @@ def rounded(figure: str, digits: int, dialect: str) -> str:
 
 def _predictions() -> str:
     shares = ",\n  ".join(
-        f"p.{column} / {MILLION}.0 AS {quoted(name)}"
+        f"{share(f'p.{column}')} AS {quoted(name)}"
         for column, name in zip(PROBABILITIES, CLASSES, strict=True)
     )
     return f"""SELECT p.job_id, p.image, p.label, p.confidence, p.verdict, p.reasons, p.model_version,
@@ -51,7 +56,7 @@ FROM predictions p JOIN batches b ON b.id = p.batch JOIN jobs j ON j.job_id = p.
 
 def _probabilities(dialect: str) -> str:
     parts = [
-        f"SELECT job_id, image, {literal(name)} AS class, {column} / {MILLION}.0 AS probability\n"
+        f"SELECT job_id, image, {literal(name)} AS class, {share(column)} AS probability\n"
         f"FROM predictions WHERE {column} IS NOT NULL"
         for column, name in zip(PROBABILITIES, CLASSES, strict=True)
     ]
@@ -65,7 +70,7 @@ def _probabilities(dialect: str) -> str:
 
 
 def _results(dialect: str) -> str:
-    percent = rounded("100 * p.confidence", 2, dialect)
+    percent = rounded("100 * p.confidence", 1, dialect)
     return f"""SELECT p.job_id, j.folder, p.image, p.label AS item, {percent} AS confidence_percent,
   p.model_version AS model, p.predicted_at AS time,
   CASE WHEN p.verdict = 'ok' THEN p.reasons WHEN p.reasons = '' THEN p.verdict

@@ -1,0 +1,376 @@
+"""What stands in the tables after which messages, and what the receipts say; on every database."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from broker.messages import (
+    ClassSummary,
+    Event,
+    FailedImage,
+    JobSummary,
+    ModelAnnouncement,
+    Prediction,
+    Receipt,
+    Status,
+)
+from store.schema import CLASSES
+from store.writer import Writer
+from tests.store.workbench import Make, Rows
+
+NOTHING = ((), ())
+
+
+def standing(receipt: Receipt) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return a receipt's images with their labels, and with their reasons."""
+    stored = tuple((image.image, image.label) for image in receipt.stored)
+    return stored, tuple((image.image, image.reason) for image in receipt.failed)
+
+
+def test_prediction_rows_after_one_batch(writer: Writer, rows: Rows, make: Make) -> None:
+    """One row per image, every class in millionths, and the batch that brought it."""
+    suspect = make.prediction("b.png", "Dress", 0.5, verdict="suspect", reasons=("blurred", "dark"))
+    writer.write([make.batch("a.png", suspect)])
+    assert rows("predictions") == [
+        (
+            make.job,
+            "a.png",
+            "Bag",
+            0.75,
+            "ok",
+            "",
+            "m1",
+            make.at,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            750000,
+            250000,
+            "",
+        ),
+        (
+            *(make.job, "b.png", "Dress", 0.5, "suspect", "blurred; dark", "m1", make.at, 1),
+            *(0, 0, 0, 500000, 500000, 0, 0, 0, 0, 0, ""),
+        ),
+    ]
+
+
+def test_batch_row_after_one_batch(writer: Writer, rows: Rows, make: Make) -> None:
+    """A batch keeps who predicted it, when, and how long it took."""
+    outcome = writer.write([make.batch("a.png", "b.png")])
+    stored_at = outcome.receipts[0].stored_at
+    timings = json.dumps({"predict": 0.5})
+    assert rows("batches") == [(1, make.job, "b1", "m1", "1", make.at, stored_at, 2, 0, 0.5, timings)]
+
+
+def test_job_row_for_a_client_without_a_job(writer: Writer, rows: Rows, make: Make) -> None:
+    """Predictions of a job that nobody announced make its row."""
+    stored_at = writer.write([make.batch("a.png", "b.png", job_id="b1")]).receipts[0].stored_at
+    assert rows("jobs") == [
+        ("b1", "shop", "", "open", stored_at, None, 2, 0, 2, 0, None, 0.5, 0.25, 0.75, 1.5, "")
+    ]
+
+
+def test_class_confidence_over_two_groups(writer: Writer, rows: Rows, make: Make) -> None:
+    """Each class's mean covers all groups of the job."""
+    writer.write([make.batch("a.png", make.prediction("b.png", "Dress", 0.5))])
+    writer.write([make.batch(make.prediction("c.png", "Dress", 0.25), batch="b2")])
+    assert rows("class_confidence") == [(make.job, "Bag", 1, 0.75, 0.75), (make.job, "Dress", 2, 0.375, 0.75)]
+
+
+def test_receipt_for_a_new_batch(writer: Writer, make: Make) -> None:
+    """The receipt names every image with what stands in its row."""
+    receipt = writer.write([make.batch("a.png", "b.png")]).receipts[0]
+    assert (receipt.batch_id, receipt.job_id, receipt.source, receipt.kind) == (
+        "b1",
+        make.job,
+        "shop",
+        "predictions",
+    )
+    assert standing(receipt) == ((("a.png", "Bag"), ("b.png", "Bag")), ())
+
+
+@pytest.mark.parametrize("when", ["together", "apart"])
+def test_repeated_batch_changes_nothing_but_its_count(
+    writer: Writer, rows: Rows, make: Make, when: str
+) -> None:
+    """A second delivery leaves the rows and the figures alone, in the same transaction and in a later one."""
+    batch = make.batch("a.png", "b.png")
+    if when == "together":
+        first, second = writer.write([batch, batch]).receipts
+    else:
+        first, second = (writer.write([batch]).receipts[0] for _ in range(2))
+    assert (first.stored, first.failed) == (second.stored, second.failed)
+    assert rows("jobs", "stored, failed, images, predict_s, mean_confidence") == [(2, 0, 2, 0.5, 0.75)]
+    assert rows("batches", "batch_id, repeated") == [("b1", 1)]
+    assert len(rows("predictions")) == 2
+
+
+def test_repeat_by_another_model_gets_the_first_answer(writer: Writer, rows: Rows, make: Make) -> None:
+    """A resend that another model predicted is answered with what stands in the database."""
+    first = writer.write([make.batch("a.png")]).receipts[0]
+    other = make.batch(
+        make.prediction("a.png", "Coat"), model_version="m2", predicted_at="2026-11-22T14:00:00Z"
+    )
+    second = writer.write([other]).receipts[0]
+    assert second.stored == first.stored
+    assert rows("predictions", "image, label, model_version") == [("a.png", "Bag", "m1")]
+
+
+def test_image_in_two_batches_counts_once(writer: Writer, rows: Rows, make: Make) -> None:
+    """Batches that overlap under different ids write each image once; the later receipt says what stands."""
+    writer.write([make.batch("a.png", "b.png")])
+    mixed = make.batch(make.prediction("b.png", "Coat"), make.prediction("c.png", "Coat"), batch="b2")
+    receipt = writer.write([mixed]).receipts[0]
+    assert standing(receipt) == ((("b.png", "Bag"), ("c.png", "Coat")), ())
+    assert rows("predictions", "image, label") == [("a.png", "Bag"), ("b.png", "Bag"), ("c.png", "Coat")]
+    assert rows("class_confidence", "label, images") == [("Bag", 2), ("Coat", 1)]
+    assert rows("jobs", "stored, images") == [(3, 3)]
+
+
+def test_repeated_id_with_other_images_stores_them(writer: Writer, rows: Rows, make: Make) -> None:
+    """A client that uses a batch id again loses no image."""
+    writer.write([make.batch("a.png")])
+    receipt = writer.write([make.batch("a.png", "b.png")]).receipts[0]
+    assert standing(receipt) == ((("a.png", "Bag"), ("b.png", "Bag")), ())
+    assert rows("jobs", "stored, images") == [(2, 2)]
+
+
+def test_failure_becomes_a_row(writer: Writer, rows: Rows, make: Make) -> None:
+    """A failure has its row, its count and its receipt."""
+    receipt = writer.write([make.failure("a.txt")]).receipts[0]
+    assert rows("failures") == [(make.job, "a.txt", "not-an-image", "it is a text", make.at, "f1")]
+    assert (receipt.kind, *standing(receipt)) == ("failure", (), (("a.txt", "not-an-image"),))
+    assert rows("jobs", "stored, failed, images") == [(0, 1, 1)]
+
+
+@pytest.mark.parametrize("when", ["together", "apart"])
+def test_prediction_after_a_failure_stays_out(writer: Writer, rows: Rows, make: Make, when: str) -> None:
+    """An image that has failed gets no prediction; the receipt says so."""
+    messages = [make.failure("a.png"), make.batch("a.png", "b.png")]
+    groups = [messages] if when == "together" else [[message] for message in messages]
+    receipt = [writer.write(group) for group in groups][-1].receipts[-1]
+    assert standing(receipt) == ((("b.png", "Bag"),), (("a.png", "not-an-image"),))
+    assert (rows("predictions", "image"), rows("failures", "image")) == ([("b.png",)], [("a.png",)])
+    assert rows("jobs", "stored, failed, images") == [(1, 1, 2)]
+
+
+@pytest.mark.parametrize("when", ["together", "apart"])
+def test_failure_after_a_prediction_stays_out(writer: Writer, rows: Rows, make: Make, when: str) -> None:
+    """An image that is stored cannot fail; the receipt says so."""
+    messages = [make.batch("a.png"), make.failure("a.png")]
+    groups = [messages] if when == "together" else [[message] for message in messages]
+    receipt = [writer.write(group) for group in groups][-1].receipts[-1]
+    assert (receipt.kind, *standing(receipt)) == ("failure", (("a.png", "Bag"),), ())
+    assert rows("failures") == []
+    assert rows("jobs", "stored, failed, images") == [(1, 0, 1)]
+
+
+def test_failure_twice_keeps_the_first(writer: Writer, rows: Rows, make: Make) -> None:
+    """A repeated failure is answered with the row that stands."""
+    writer.write([make.failure("a.txt")])
+    receipt = writer.write([make.failure("a.txt", reason="other", batch="f2")]).receipts[0]
+    assert receipt.failed == (FailedImage(image="a.txt", reason="not-an-image", detail="it is a text"),)
+    assert rows("jobs", "failed, images") == [(1, 1)]
+
+
+def test_reject_that_names_a_batch_fails_its_images(writer: Writer, rows: Rows, make: Make) -> None:
+    """A rejected batch's images get their rows in `failures`; those that are stored stay stored."""
+    named = {"batch_id": "b2", "job_id": make.job, "source": "shop", "images": ("a.png", "b.png", "b.png")}
+    receipt = writer.write([make.batch("a.png"), make.reject(**named)]).receipts[1]
+    assert (receipt.batch_id, receipt.kind) == ("b2", "predictions")
+    assert standing(receipt) == ((("a.png", "Bag"),), (("b.png", "rejected"),))
+    detail = "predictor_service: poison: it failed twice"
+    assert rows("failures") == [(make.job, "b.png", "rejected", detail, make.at, "b2")]
+    assert rows("jobs", "stored, failed, images") == [(1, 1, 2)]
+
+
+def test_reject_becomes_a_row(writer: Writer, rows: Rows, make: Make) -> None:
+    """A reject that names no batch is a row and nothing else."""
+    outcome = writer.write([make.reject()])
+    topic = "tailorbird/v1/pixels/shop"
+    expected = (1, make.at, "predictor_service", "1", topic, "poison", "it failed twice", b"\x00\xff", 784)
+    assert [(*row[:7], bytes(row[7]), *row[8:]) for row in rows("rejects")] == [(*expected, "", "", "", 0)]
+    assert (outcome.receipts, rows("jobs")) == ([], [])
+
+
+@pytest.mark.parametrize("wrong", [{"source": "no/source"}, {"job_id": ""}, {"batch_id": "a b"}])
+def test_reject_with_names_that_are_none_is_a_row_only(
+    writer: Writer, rows: Rows, make: Make, wrong: dict[str, str]
+) -> None:
+    """Ids that no message may have make no job, no failure and no receipt."""
+    named = {"batch_id": "b2", "job_id": make.job, "source": "shop", "images": ("a.png",)} | wrong
+    assert writer.write([make.reject(**named)]).receipts == []
+    assert (len(rows("rejects")), rows("jobs"), rows("failures")) == (1, [], [])
+
+
+def test_job_from_open_to_closed(writer: Writer, rows: Rows, make: Make) -> None:
+    """An announced job has its folder and times; closing it is answered and summed up."""
+    writer.write([make.progress("open", 3), make.batch("a.png", make.prediction("b.png", "Dress", 0.5))])
+    outcome = writer.write([make.failure("c.txt"), make.progress("closed", 3)])
+    closed_at = "2026-11-22T13:16:03.123Z"
+    mean = 0.625
+    job = (make.job, "shop", "autumn", "closed", make.at, closed_at, 3, 3, 2, 1, 2.0, 0.5, 0.25, mean, 1.25)
+    assert rows("jobs") == [(*job, '{"read": 0.25}')]
+    assert [(receipt.batch_id, receipt.kind) for receipt in outcome.receipts] == [
+        ("f1", "failure"),
+        ("j-closed", "job"),
+    ]
+    assert outcome.summaries == [
+        JobSummary(
+            job_id=make.job,
+            source="shop",
+            folder="autumn",
+            opened_at=make.at,
+            closed_at=closed_at,
+            images=3,
+            stored=2,
+            failed=1,
+            process_s=2.0,
+            predict_s=0.5,
+            time_per_prediction_s=0.25,
+            mean_confidence=mean,
+            classes={
+                "Bag": ClassSummary(images=1, mean_confidence=0.75),
+                "Dress": ClassSummary(images=1, mean_confidence=0.5),
+            },
+        )
+    ]
+
+
+def test_predictions_after_the_closing_correct_the_figures(writer: Writer, rows: Rows, make: Make) -> None:
+    """In the wrong order the job's figures come right, and a new summary says so."""
+    first = writer.write([make.progress("closed", 2)])
+    assert (first.summaries[0].stored, first.summaries[0].mean_confidence) == (0, None)
+    second = writer.write([make.batch("a.png", "b.png")])
+    assert (second.summaries[0].stored, second.summaries[0].mean_confidence) == (2, 0.75)
+    assert rows("jobs", "state, stored, images") == [("closed", 2, 2)]
+
+
+def test_late_opening_leaves_a_closed_job_closed(writer: Writer, rows: Rows, make: Make) -> None:
+    """What comes late from an open job changes nothing of a closed one, and gets no receipt."""
+    writer.write([make.progress("closed", 2)])
+    outcome = writer.write([make.progress("open", 1)])
+    assert (outcome.receipts, outcome.summaries) == ([], [])
+    assert rows("jobs", "state, images, process_s") == [("closed", 2, 2.0)]
+
+
+def test_closing_again_is_answered_again(writer: Writer, make: Make) -> None:
+    """A closing whose receipt was lost is answered and summed up once more."""
+    writer.write([make.progress("closed", 0)])
+    outcome = writer.write([make.progress("closed", 0)])
+    assert [receipt.kind for receipt in outcome.receipts] == ["job"]
+    assert len(outcome.summaries) == 1
+
+
+def test_repeat_after_closing_makes_no_summary(writer: Writer, make: Make) -> None:
+    """A repeated batch changes no figure of a closed job, so it brings no new summary."""
+    writer.write([make.batch("a.png"), make.progress("closed", 1)])
+    assert writer.write([make.batch("a.png")]).summaries == []
+
+
+def test_open_progress_counts_upwards_only(writer: Writer, rows: Rows, make: Make) -> None:
+    """Progress that arrives in the wrong order does not count backwards."""
+    writer.write([make.progress("open", 5), make.progress("open", 3)])
+    assert rows("jobs", "images, sent") == [(5, 5)]
+
+
+def test_canary_stands_in_its_own_table_alone(writer: Writer, rows: Rows, make: Make) -> None:
+    """A canary is answered and timed, and no job and no prediction knows of it."""
+    name = "canary@2026-11-22T13:16:01.000Z"
+    for number in ("c1", "c2"):
+        batch = make.batch(name, batch=number, source="canary-shop", job_id=number)
+        receipt = writer.write([batch]).receipts[0]
+    assert standing(receipt) == (((name, "Bag"),), ())
+    found = rows("canaries")
+    latency_s = found[0][5]
+    sent_at = "2026-11-22T13:16:01.000Z"
+    expected = ("canary-shop", "c2", name, sent_at, receipt.stored_at, latency_s, "Bag", 0.75, "m1", "1", 2)
+    assert found == [expected]
+    assert [rows(table) for table in ("jobs", "predictions", "batches", "models")] == [[], [], [], []]
+
+
+def test_canary_sent_when_its_job_says(writer: Writer, rows: Rows, make: Make) -> None:
+    """Without a time in its name a canary was sent when its job's id says; without any nobody knows."""
+    writer.write([make.batch("shirt", source="canary-a", job_id="canary-a-20261122T131600Z-1a2b3c4d")])
+    writer.write([make.batch("shirt", source="canary-b", job_id="b1")])
+    assert rows("canaries", "source, sent_at") == [
+        ("canary-a", "2026-11-22T13:16:00.000Z"),
+        ("canary-b", None),
+    ]
+
+
+def test_canary_job_and_failure_leave_no_rows(writer: Writer, rows: Rows, make: Make) -> None:
+    """Whatever else a canary's source says is answered and not kept."""
+    source = {"source": "canary-shop"}
+    named = {"batch_id": "b2", "job_id": make.job, "images": ("a.png",), **source}
+    outcome = writer.write(
+        [make.failure("a", **source), make.progress("closed", 1, **source), make.reject(**named)]
+    )
+    assert [(receipt.kind, *standing(receipt)) for receipt in outcome.receipts] == [
+        ("failure", *NOTHING),
+        ("job", *NOTHING),
+    ]
+    assert [rows(table) for table in ("jobs", "failures")] == [[], []]
+
+
+def test_classes_without_a_column_stand_as_json(writer: Writer, rows: Rows, make: Make) -> None:
+    """Another model's classes are kept too; a class that it does not know is NULL."""
+    odd = Prediction(image="a.png", label="Hat", confidence=0.9, probabilities={"Hat": 0.9, "Bag": 0.1})
+    writer.write([make.batch(odd)])
+    shares = (None,) * 8 + (100000, None, '{"Hat": 0.9}')
+    assert [row[-11:] for row in rows("predictions")] == [shares]
+
+
+def test_model_known_by_its_predictions_then_by_its_announcement(
+    writer: Writer, rows: Rows, make: Make
+) -> None:
+    """A model has its row from its first prediction on; the announcement fills it."""
+    stored_at = writer.write([make.batch("a.png")]).receipts[0].stored_at
+    classes = json.dumps(list(CLASSES))
+    assert rows("models") == [("m1", classes, "", "", stored_at, None)]
+    said = ModelAnnouncement(
+        version="m1", classes=CLASSES, input={"width": 28}, engine="openvino", announced_at=make.at
+    )
+    writer.write([said])
+    assert rows("models") == [("m1", classes, "openvino", '{"width": 28}', stored_at, make.at)]
+
+
+def test_event_becomes_a_row(writer: Writer, rows: Rows, make: Make) -> None:
+    """An event stands in the log with its time in milliseconds."""
+    event = Event(
+        service="store", instance="main", at="2026-11-22T13:16:01Z", level="info", event="x", detail="y"
+    )
+    writer.write([event])
+    assert rows("events") == [(1, "2026-11-22T13:16:01.000Z", "store", "main", "info", "x", "y", "", "")]
+
+
+def test_group_with_one_impossible_message_leaves_nothing(writer: Writer, rows: Rows, make: Make) -> None:
+    """All of a group or none of it."""
+    status = Status(service="a", instance="b", state="online", pid=1, host="c", version="d", since=make.at)
+    with pytest.raises(TypeError, match="no table for Status"):
+        writer.write([make.batch("a.png"), status])
+    assert [rows(table) for table in ("jobs", "predictions", "batches", "models")] == [[], [], [], []]
+
+
+def test_batch_of_the_largest_size(writer: Writer, rows: Rows, make: Make) -> None:
+    """4,096 images are one batch, its repeat is read back at once."""
+    batch = make.batch(*[f"{n}.png" for n in range(4096)])
+    first, second = writer.write([batch, make.failure("x"), batch]).receipts[::2]
+    assert first.stored == second.stored
+    assert rows("jobs", "stored, failed") == [(4096, 1)]
+
+
+def test_two_writers_take_turns(engine: sa.Engine, make: Make, rows: Rows) -> None:
+    """A second writer waits for the first one's transaction instead of failing or doubling."""
+    writers = [Writer(engine), Writer(engine)]
+    for number in range(20):
+        writers[number % 2].write([make.batch(f"{number // 2}.png", batch=f"b{number // 2}")])
+    assert len(rows("predictions")) == 10
