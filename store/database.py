@@ -149,7 +149,7 @@ def damaged(error: sa.exc.DBAPIError) -> bool:
     return _sqlite_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-_TROUBLES = {
+_SQLITE_TROUBLES = {
     sqlite3.SQLITE_BUSY: "database-locked",
     sqlite3.SQLITE_LOCKED: "database-locked",
     sqlite3.SQLITE_FULL: "disk-full",
@@ -160,23 +160,35 @@ _TROUBLES = {
     sqlite3.SQLITE_CORRUPT: "database-damaged",
     sqlite3.SQLITE_NOTADB: "database-damaged",
 }
-TROUBLES = frozenset({*_TROUBLES.values(), "database-away", "database-missing"})
+_POSTGRES_TROUBLES = {"53100": "disk-full", "25006": "database-read-only", "55P03": "database-locked"}
+_OTHER_TROUBLES = (
+    (DatabaseProblem, "database-unfit"),
+    (FileNotFoundError, "database-missing"),
+    (OSError, "database-unreadable"),
+    (sa.exc.TimeoutError, "database-away"),
+)
+_POSTGRES_FAULTS = ("22", "23", "54")
+"""Classes of SQLSTATE that a message brings about: its data, a constraint, a limit such as an index row's."""
+
+TROUBLES = frozenset({"database-away", *_SQLITE_TROUBLES.values(), *(word for _, word in _OTHER_TROUBLES)})
 """The words by which the event log knows the world's errors."""
 
 
 def trouble(error: Exception) -> str | None:
     """Return the word for an error of the world, None for one that the message itself brought about."""
-    if isinstance(error, FileNotFoundError):
-        return "database-missing"
-    if isinstance(error, OSError):
-        return "database-unreadable"
-    if isinstance(error, sa.exc.TimeoutError):
-        return "database-away"
-    if not isinstance(error, sa.exc.DBAPIError) or isinstance(
-        error, sa.exc.IntegrityError | sa.exc.DataError
-    ):
+    if isinstance(error, sa.exc.DBAPIError):
+        return _driver_trouble(error)
+    return next((word for kind, word in _OTHER_TROUBLES if isinstance(error, kind)), None)
+
+
+def _driver_trouble(error: sa.exc.DBAPIError) -> str | None:
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
         return None
-    return _TROUBLES.get(_sqlite_code(error) or -1, "database-away")
+    code = _sqlite_code(error)
+    if code is not None:
+        return _SQLITE_TROUBLES.get(code, "database-away")
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return None if state.startswith(_POSTGRES_FAULTS) else _POSTGRES_TROUBLES.get(state, "database-away")
 
 
 def _sqlite_code(error: sa.exc.DBAPIError) -> int | None:

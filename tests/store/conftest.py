@@ -23,7 +23,7 @@ def make() -> Make:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Store:
+def store_settings(tmp_path: Path) -> Store:
     """Settings for an SQLite file that does not exist yet."""
     return Store(url=f"sqlite:///{tmp_path}/store.db", min_free_mb=0)
 
@@ -68,7 +68,7 @@ def postgres_settings(postgres: str) -> Store:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def anywhere(request: pytest.FixtureRequest) -> Store:
     """Settings for an empty database of each kind."""
-    name = "settings" if request.param == "sqlite" else "postgres_settings"
+    name = "store_settings" if request.param == "sqlite" else "postgres_settings"
     found: Store = request.getfixturevalue(name)
     return found
 
@@ -101,7 +101,7 @@ def rows(engine: sa.Engine) -> Rows:
 
 
 @pytest.fixture
-def bench(settings: Store) -> Iterator[Bench]:
+def bench(store_settings: Store) -> Iterator[Bench]:
     """A store on a line, its database open."""
-    with at_work(settings) as made:
+    with at_work(store_settings) as made:
         yield made

@@ -108,10 +108,10 @@ def test_filter_that_does_not_fit(exported: Exported, kind: str, field: str) -> 
         exported(kind, **{field: "x"})
 
 
-def test_memory_does_not_grow_with_the_rows(settings: Store, make: Make) -> None:
+def test_memory_does_not_grow_with_the_rows(store_settings: Store, make: Make) -> None:
     """Thirty times the rows need about the same memory, so that a million rows do as well."""
-    engine = writing_engine(settings)
-    upgrade(engine, file_of(settings.url))
+    engine = writing_engine(store_settings)
+    upgrade(engine, file_of(store_settings.url))
     writer = Writer(engine)
     peaks = []
     written = 0
@@ -120,14 +120,14 @@ def test_memory_does_not_grow_with_the_rows(settings: Store, make: Make) -> None
             names = [f"{n:07d}.png" for n in range(written, written + 2_000)]
             writer.write([make.batch(*names, batch=f"b{written}")])
             written += 2_000
-        peaks.append(peak_of_export(settings, target))
+        peaks.append(peak_of_export(store_settings, target))
     engine.dispose()
     assert peaks[1] < 1.5 * peaks[0] + 100_000
 
 
-def peak_of_export(settings: Store, expected: int) -> int:
+def peak_of_export(store_settings: Store, expected: int) -> int:
     """Return the most memory that Python held while it exported, in bytes."""
-    with open("/dev/null", "w", encoding="utf-8") as out, reading(settings) as connection:  # noqa: PTH123
+    with open("/dev/null", "w", encoding="utf-8") as out, reading(store_settings) as connection:  # noqa: PTH123
         tracemalloc.start()
         try:
             assert export(connection, "results", Filters(), out) == expected

@@ -147,28 +147,28 @@ def test_reader_sees_one_moment(connection: sa.Connection, writer: Writer, make:
     assert queries.totals(connection) == before
 
 
-def test_database_that_is_not_there(settings: Store) -> None:
+def test_database_that_is_not_there(store_settings: Store) -> None:
     """Before the store's first start there is nothing to read."""
-    with pytest.raises(DatabaseProblem, match="there is no database at"), reading(settings):
+    with pytest.raises(DatabaseProblem, match="there is no database at"), reading(store_settings):
         pass
 
 
-def test_database_of_an_older_release(settings: Store) -> None:
+def test_database_of_an_older_release(store_settings: Store) -> None:
     """A reader does not change a schema; it says who does."""
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     engine.connect().close()
     engine.dispose()
-    with pytest.raises(DatabaseProblem, match="has schema none, not 0001"), reading(settings):
+    with pytest.raises(DatabaseProblem, match="has schema none, not 0001"), reading(store_settings):
         pass
 
 
-def test_database_that_cannot_be_read(settings: Store) -> None:
+def test_database_that_cannot_be_read(store_settings: Store) -> None:
     """A query that fails is one sentence."""
-    engine = writing_engine(settings)
-    upgrade(engine, file_of(settings.url))
+    engine = writing_engine(store_settings)
+    upgrade(engine, file_of(store_settings.url))
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE events")
     engine.dispose()
     with pytest.raises(DatabaseProblem, match="cannot be read: no such table: events"):  # noqa: SIM117
-        with reading(settings) as connection:
+        with reading(store_settings) as connection:
             queries.events(connection)

@@ -18,10 +18,10 @@ from store.upgrading import MIGRATIONS, upgrade
 GOLDEN = Path(__file__).parent / "golden" / "schema.sql"
 
 
-def made(settings: Store) -> dict[str, str]:
+def made(store_settings: Store) -> dict[str, str]:
     """Return the statements that made everything in a new database, one line each, by name."""
-    engine = writing_engine(settings)
-    path = file_of(settings.url)
+    engine = writing_engine(store_settings)
+    path = file_of(store_settings.url)
     assert path is not None
     upgrade(engine, path)
     engine.dispose()
@@ -30,15 +30,15 @@ def made(settings: Store) -> dict[str, str]:
         return {name: " ".join(sql.split()) for name, sql in found}
 
 
-def test_schema_is_the_golden_one(settings: Store) -> None:
+def test_schema_is_the_golden_one(store_settings: Store) -> None:
     """The tables and views are those that the reference tells."""
-    found = "".join(f"{sql};\n" for sql in made(settings).values())
+    found = "".join(f"{sql};\n" for sql in made(store_settings).values())
     assert found == GOLDEN.read_text(encoding="utf-8")
 
 
-def test_tables_of_the_code_are_those_of_the_migrations(settings: Store) -> None:
+def test_tables_of_the_code_are_those_of_the_migrations(store_settings: Store) -> None:
     """What SQLAlchemy believes is what the migrations made."""
-    found = made(settings)
+    found = made(store_settings)
     expected = {
         table.name: " ".join(str(CreateTable(table).compile(dialect=sqlite.dialect())).split())
         for table in metadata.sorted_tables

@@ -16,6 +16,7 @@ from store.database import file_of
 from store.errors import DatabaseProblem
 from store.writer import Outcome, Writer
 from tests.store.workbench import Bench, Make, at_work
+from tests.waiting import until
 
 
 def path_of(bench: Bench) -> Path:
@@ -86,9 +87,9 @@ def test_receipt_follows_the_commit(bench: Bench, make: Make) -> None:
     assert seen == [("receipts", 2)]
 
 
-def test_group_is_bounded_by_rows(settings: Store, make: Make) -> None:
+def test_group_is_bounded_by_rows(store_settings: Store, make: Make) -> None:
     """What waits beyond the bound waits for the next transaction."""
-    with at_work(Store(url=settings.url, min_free_mb=0, group_rows=100)) as bench:
+    with at_work(Store(url=store_settings.url, min_free_mb=0, group_rows=100)) as bench:
         bench.send(*[make.batch(f"{n}.png", batch=f"b{n}") for n in range(200)])
         bench.work()
         written = len(read(bench, "SELECT image FROM predictions"))
@@ -215,9 +216,9 @@ def test_locked_database_is_waited_for(bench: Bench, make: Make) -> None:
     blocker.close()
 
 
-def test_lock_is_an_event_after_the_patience(settings: Store, make: Make) -> None:
+def test_lock_is_an_event_after_the_patience(store_settings: Store, make: Make) -> None:
     """A lock that outlasts `busy_timeout_s` is told once when it begins and once when it is over."""
-    with at_work(Store(url=settings.url, min_free_mb=0, busy_timeout_s=0.1)) as bench:
+    with at_work(Store(url=store_settings.url, min_free_mb=0, busy_timeout_s=0.1)) as bench:
         blocker = sqlite3.connect(path_of(bench), isolation_level=None, check_same_thread=False)
         blocker.execute("BEGIN IMMEDIATE")
         threading.Timer(1.5, blocker.execute, ["ROLLBACK"]).start()
@@ -312,11 +313,11 @@ def test_missing_file_is_waited_for(bench: Bench, make: Make, tmp_path: Path) ->
         file.rename(away / file.name)
     with running(bench):
         bench.send(make.batch("a.png"))
-        wait_for(lambda: "database-missing" in words(bench))
+        until(lambda: "database-missing" in words(bench))
         assert not path_of(bench).exists()
         for file in away.iterdir():
             file.rename(tmp_path / file.name)
-        wait_for(lambda: bench.receipts() != [])
+        until(lambda: bench.receipts() != [])
     assert read(bench, "SELECT image FROM predictions") == [("a.png",)]
 
 
@@ -332,39 +333,29 @@ def test_replaced_file_is_opened_anew(bench: Bench, make: Make, tmp_path: Path) 
     assert read(bench, "SELECT image FROM predictions") == [("a.png",)]
 
 
-def test_foreign_database_ends_the_store(settings: Store) -> None:
+def test_foreign_database_ends_the_store(store_settings: Store) -> None:
     """A file that is somebody else's is refused before anything is taken."""
-    path = file_of(settings.url)
+    path = file_of(store_settings.url)
     assert path is not None
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE guests (name TEXT)")
-    bench = Bench(settings)
+    bench = Bench(store_settings)
     with bench.line, pytest.raises(DatabaseProblem, match="holds other tables already"):
         bench.service.run()
 
 
-def test_run_returns_when_the_line_stops(settings: Store, make: Make) -> None:
+def test_run_returns_when_the_line_stops(store_settings: Store, make: Make) -> None:
     """The whole loop: open, work, stop."""
-    bench = Bench(settings)
+    bench = Bench(store_settings)
     with bench.line:
         thread = threading.Thread(target=bench.service.run)
         thread.start()
         bench.send(make.batch("a.png"))
-        wait_for(lambda: bench.receipts() != [])
+        until(lambda: bench.receipts() != [])
         bench.line.stop()
         thread.join(timeout=10)
     assert not thread.is_alive()
     assert bench.unacknowledged == 0
-
-
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
-    """Return when the condition holds; fail when it does not in time."""
-    bell = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        bell.wait(0.02)
-    raise AssertionError("waited in vain")
 
 
 def test_message_kinds_without_source_are_written(bench: Bench, make: Make) -> None:

@@ -33,9 +33,9 @@ def upgrade() -> None:
 
 
 @pytest.fixture
-def path(settings: Store) -> Path:
+def path(store_settings: Store) -> Path:
     """The database's file."""
-    found = file_of(settings.url)
+    found = file_of(store_settings.url)
     assert found is not None
     return found
 
@@ -56,16 +56,18 @@ def test_new_database_is_made_without_a_backup(engine: sa.Engine, tmp_path: Path
 
 def test_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
     """The store makes the folders that its file needs, spaces and all."""
-    settings = Store(url=f"sqlite:///{tmp_path}/a b/c/store.db")
-    engine = writing_engine(settings)
-    assert upgrade(engine, file_of(settings.url)) is None
+    store_settings = Store(url=f"sqlite:///{tmp_path}/a b/c/store.db")
+    engine = writing_engine(store_settings)
+    assert upgrade(engine, file_of(store_settings.url)) is None
     engine.dispose()
     assert (tmp_path / "a b/c/store.db").is_file()
 
 
-def test_upgrade_keeps_the_rows_and_a_backup(settings: Store, path: Path, tmp_path: Path, make: Make) -> None:
+def test_upgrade_keeps_the_rows_and_a_backup(
+    store_settings: Store, path: Path, tmp_path: Path, make: Make
+) -> None:
     """The next revision finds the first one's rows; the file as it was lies beside it."""
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     upgrade(engine, path)
     Writer(engine).write([make.batch("a.png", "b.png")])
     assert upgrade(engine, path, revision="0002", migrations=later(tmp_path)) == "0001"
@@ -115,12 +117,12 @@ def test_newer_schema_is_refused(engine: sa.Engine) -> None:
         upgrade(engine, None)
 
 
-def test_foreign_tables_are_refused(settings: Store, path: Path) -> None:
+def test_foreign_tables_are_refused(store_settings: Store, path: Path) -> None:
     """A database that somebody else uses stays as it is."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE guests (name TEXT)")
     before = path.read_bytes()
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     with pytest.raises(DatabaseProblem, match="holds other tables already"):
         upgrade(engine, path)
     engine.dispose()
@@ -130,19 +132,19 @@ def test_foreign_tables_are_refused(settings: Store, path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"Dear diary, " * 100, b"SQLite format 3\x00" + b"\xff" * 5000])
-def test_file_that_is_no_database_is_refused(settings: Store, path: Path, content: bytes) -> None:
+def test_file_that_is_no_database_is_refused(store_settings: Store, path: Path, content: bytes) -> None:
     """A text or a broken header is named in one sentence, and not overwritten."""
     path.write_bytes(content)
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     with pytest.raises(DatabaseProblem, match="is no SQLite database, or it is damaged"):
         upgrade(engine, path)
     engine.dispose()
     assert path.read_bytes() == content
 
 
-def test_damage_inside_is_found_by_the_check(settings: Store, path: Path, make: Make) -> None:
+def test_damage_inside_is_found_by_the_check(store_settings: Store, path: Path, make: Make) -> None:
     """Pages that were overwritten are found at the start and not by the first unlucky reader."""
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     upgrade(engine, path)
     Writer(engine).write([make.batch(*[f"{n}.png" for n in range(2000)])])
     check(engine, path)
@@ -156,10 +158,10 @@ def test_damage_inside_is_found_by_the_check(settings: Store, path: Path, make: 
 
 
 def test_backup_of_a_failed_upgrade_is_replaced(
-    settings: Store, path: Path, tmp_path: Path, make: Make
+    store_settings: Store, path: Path, tmp_path: Path, make: Make
 ) -> None:
     """After a failed upgrade and more rows, the next backup holds them too."""
-    engine = writing_engine(settings)
+    engine = writing_engine(store_settings)
     upgrade(engine, path)
     broken = later(tmp_path / "broken", "SELECT * FROM nowhere")
     with pytest.raises(sa.exc.OperationalError):

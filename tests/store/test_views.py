@@ -75,10 +75,10 @@ def test_metrics_one_row_per_job(rows: Rows, make: Make) -> None:
 
 
 @pytest.mark.skipif(which("sqlite3") is None, reason="the sqlite3 shell is not installed")
-def test_plain_sqlite_shell_reads_by_class_name(settings: Store, make: Make) -> None:
+def test_plain_sqlite_shell_reads_by_class_name(store_settings: Store, make: Make) -> None:
     """The distribution's own shell answers, without any function of ours."""
-    engine = writing_engine(settings)
-    path = file_of(settings.url)
+    engine = writing_engine(store_settings)
+    path = file_of(store_settings.url)
     upgrade(engine, path)
     Writer(engine).write([make.batch("a.png")])
     found = shell(path, 'SELECT image, "T-shirt/top", "Bag" FROM v_predictions')
