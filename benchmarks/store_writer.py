@@ -87,9 +87,8 @@ def main() -> None:
         profile.disable()
         engine.dispose()
         size = Path(folder, "store.db").stat().st_size
-        print(
-            f"{size / rows:.0f} bytes/row, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB at most"
-        )
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(f"{size / rows:.0f} bytes/row, {peak_mb} MB at most")
     if options.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 
