@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.engines import open_engine
+from model.guard import read_guard
 from model.manifest import Manifest, load_manifest, resolve_bundle
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.engines import Engine
+    from model.guard import Guard
     from model.preprocessing import InputSpec
 
 
@@ -36,8 +38,9 @@ class Classified:
 class Classifier:
     """One bundle in one engine. Build it with `Classifier.open`."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, guard: Guard | None) -> None:
         self._engine = engine
+        self._guard = guard
         self._temperature = manifest.temperature
         self.version: str = manifest.version
         self.classes: tuple[str, ...] = manifest.classes
@@ -51,7 +54,9 @@ class Classifier:
         `threads` 0 leaves their number to the engine. Raises `BundleError` or `EngineError`.
         """
         bundle = resolve_bundle(bundle_path)
-        return cls(load_manifest(bundle), open_engine(bundle, engine, threads))
+        manifest = load_manifest(bundle)
+        loaded = open_engine(bundle, engine, threads)
+        return cls(manifest, loaded, read_guard(bundle, manifest.thresholds))
 
     def classify(self, pixels: NDArray[np.uint8]) -> Classified:
         """Answer for pixels of shape (n, 28, 28), uint8, garment bright on black; n may be 0.
@@ -62,9 +67,13 @@ class Classifier:
         if pixels.ndim != 3 or pixels.shape[1:] != wanted or pixels.dtype != np.uint8:
             found = f"{pixels.dtype} {pixels.shape}"
             raise ValueError(f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {found}")
-        probabilities = softmax(self._engine.logits(pixels), self._temperature)
-        count = len(pixels)
-        return Classified(probabilities, probabilities.argmax(axis=1), ["ok"] * count, [()] * count)
+        answer = self._engine.answer(pixels)
+        probabilities = softmax(answer.logits, self._temperature)
+        reasons: list[tuple[str, ...]] = [()] * len(pixels)
+        if self._guard is not None:
+            reasons = self._guard.reasons(pixels, answer)
+        verdicts = ["suspect" if reason else "ok" for reason in reasons]
+        return Classified(probabilities, probabilities.argmax(axis=1), verdicts, reasons)
 
 
 def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ They come as 28x28 pixels, as a client may send them past preprocessing.
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -77,7 +77,7 @@ def _text(random: np.random.Generator, _: NDArray[np.uint8]) -> NDArray[np.uint8
 
 
 def _digit(random: np.random.Generator, _: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, or another sign, as in MNIST: in a box of 20 pixels in the middle, slanted; or larger."""
+    """Draw a digit, or another sign, as in MNIST: in a box of 20 pixels in the middle, slanted; or larger."""
     canvas = np.zeros((140, 140), np.uint8)
     signs = string.digits if random.random() < 0.7 else string.ascii_letters
     _write(canvas, random, random.choice(list(signs)), (40, 105), 3.2, thick=6)
@@ -97,7 +97,12 @@ def _digit(random: np.random.Generator, _: NDArray[np.uint8]) -> NDArray[np.uint
 
 
 def _write(
-    canvas: NDArray[np.uint8], random: np.random.Generator, text: str, at: tuple[int, int], size: float, thick: int = 2
+    canvas: NDArray[np.uint8],
+    random: np.random.Generator,
+    text: str,
+    at: tuple[int, int],
+    size: float,
+    thick: int = 2,
 ) -> None:
     font = FONTS[random.integers(len(FONTS))]
     cv2.putText(canvas, text, at, font, size, 255, int(random.integers(thick, 3 * thick)), cv2.LINE_AA)
@@ -111,20 +116,20 @@ def _shrunk(random: np.random.Generator, canvas: NDArray[np.uint8]) -> NDArray[n
 
 
 def _inverted(random: np.random.Generator, garments: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A garment that nobody negated."""
-    return 255 - garments[random.integers(len(garments))]
+    """Take a garment that nobody negated."""
+    return np.asarray(255 - garments[random.integers(len(garments))])
 
 
 def _busy(random: np.random.Generator, garments: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A garment before a patterned ground."""
+    """Put a garment before a patterned ground."""
     cells = random.integers(4, 20)
     ground = cv2.resize(random.uniform(0, 220, (cells, cells)), (28, 28), interpolation=cv2.INTER_LINEAR)
     garment = garments[random.integers(len(garments))]
     return np.where(garment > 12, garment, _bytes(ground))
 
 
-def _bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 KINDS: dict[str, Callable[[np.random.Generator, NDArray[np.uint8]], NDArray[np.uint8]]] = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,8 +15,11 @@ import tensorflow as tf
 from model.bundle import CARD, WEIGHTS, Golden, new_bundle, seal, sha256, write_golden
 from model.calibration import fit_temperature
 from model.classifier import softmax
+from model.engines import Answer
 from model.evaluation import Evaluation, judge
 from model.export import to_onnx
+from model.guard import Guard, write_guard
+from model.guard_fitting import fit_guard
 from model.manifest import CURRENT, Manifest
 from model.preprocessing import InputSpec
 from model.weights import round_weights, with_features, write_network
@@ -49,25 +53,28 @@ def pack(
     `data` what with. The first bundle below `out` becomes the current one.
     """
     round_weights(network)
+    guard = fit_guard(lambda images: answers_of(network, images), training, validation)
     answers = answers_of(network, validation.images)
     temperature = fit_temperature(answers.logits, validation.labels)
     figures = judge(softmax(answers.logits, temperature), validation.labels, validation.classes)
     created = datetime.now(UTC)
     manifest = Manifest(
-        version=f"{created:%Y-%m-%d}-{_fingerprint(network)}",
+        version=f"{created:%Y-%m-%d}-{_fingerprint(network, guard)}",
         created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         classes=validation.classes,
         input=InputSpec(),
         temperature=temperature,
         weights=int(network.count_params()),
         accuracy={"validation": {name: figures.to_dict()[name] for name in _HEADLINE}},
-        data=dict(data or {}),
+        data={"training": dict(data or {})},
         code={**(code or {}), **_versions()},
+        thresholds=guard.thresholds,
         graphs={"f32": GRAPH},
     )
     with new_bundle(out, manifest.version) as scratch:
         write_network(scratch, network)
         (scratch / GRAPH).write_bytes(to_onnx(network, WEIGHTS))
+        write_guard(scratch, guard)
         write_golden(scratch, _golden(validation.images, answers.logits))
         (scratch / CARD).write_text(_card(manifest, figures), encoding="utf-8")
         seal(scratch, manifest)
@@ -76,19 +83,13 @@ def pack(
     return out / manifest.version
 
 
-class Answers(NamedTuple):
-    """Logits (n, classes) and features (n, k), float32."""
-
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-
-def answers_of(network: keras.Model, images: NDArray[np.uint8]) -> Answers:
+def answers_of(network: keras.Model, images: NDArray[np.uint8]) -> Answer:
     """Run the reference in batches; the same arithmetic as the engine of that name."""
-    call = tf.function(with_features(network))
-    parts = [call(tf.constant(images[at : at + 250]), training=False) for at in range(0, len(images), 250)]
+    with_both = with_features(network)
+    call = tf.function(lambda pixels: with_both(pixels, training=False))
+    parts = [call(tf.constant(images[at : at + 250])) for at in range(0, len(images), 250)]
     logits, features = (np.concatenate([part[index].numpy() for part in parts]) for index in (0, 1))
-    return Answers(logits, features)
+    return Answer(logits, features)
 
 
 def fingerprints(data: Path) -> dict[str, str]:
@@ -97,10 +98,12 @@ def fingerprints(data: Path) -> dict[str, str]:
     return {file.name: sha256(file) for file in files if "train" in file.name}
 
 
-def _fingerprint(network: keras.Model) -> str:
-    """Name seven digits that depend on nothing but the weights."""
-    content = b"".join(weight.astype("<f4").tobytes() for weight in network.get_weights())
-    return hashlib.sha256(content).hexdigest()[:7]
+def _fingerprint(network: keras.Model, guard: Guard) -> str:
+    """Name seven digits that depend on what decides an answer and on nothing else."""
+    parts = [*network.get_weights(), guard.means, guard.whitening, guard.weights]
+    content = b"".join(part.astype("<f4").tobytes() for part in parts)
+    settings = json.dumps([InputSpec().to_dict(), dict(guard.thresholds)], sort_keys=True)
+    return hashlib.sha256(content + settings.encode()).hexdigest()[:7]
 
 
 def _versions() -> dict[str, str]:

@@ -37,7 +37,7 @@ __all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
 class InputSpec:
     """What the network expects, and how an image file becomes that. Lengths are pixels, sizes bytes."""
 
-    version: str = "zalando-1"
+    version: str = "zalando-2"
     height: int = 28
     width: int = 28
     max_bytes: int = 64 * 1024 * 1024
@@ -51,8 +51,8 @@ class InputSpec:
     resize: str = "subsample"
     sharpen_radius: float = 1.0
     sharpen_sigma: float = 1.0
-    # A ground brighter than this is negated, so that the garment is bright on black.
-    bright_ground: int = 127
+    # How many times its own median deviation a ground is taken off; on an even ground that is nothing.
+    ground_spread: float = 2.0
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting by its name, ready for JSON."""
@@ -198,19 +198,36 @@ def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
-    """Trim, shrink, sharpen, centre and negate a picture, (h, w) gray or (h, w, 3) BGR."""
+    """Trim, shrink, sharpen, negate and centre a picture, (h, w) gray or (h, w, 3) BGR."""
     ground = _ground(picture)
     small = _resized(_trimmed(picture, ground, spec), spec)
     if spec.sharpen_radius > 0:
         kernel = _sharpening(spec.sharpen_radius, spec.sharpen_sigma)
         small = _pixels(cv2.filter2D(small, -1, kernel, borderType=cv2.BORDER_REPLICATE))
-    level = _brightness(ground)
-    canvas = _centred(_gray(small), level, spec)
-    return 255 - canvas if level > spec.bright_ground else canvas
+    return _centred(_off_ground(small, ground, spec), spec)
 
 
-def _centred(gray: NDArray[np.uint8], level: int, spec: InputSpec) -> NDArray[np.uint8]:
-    canvas = np.full((spec.height, spec.width), level, np.uint8)
+def _off_ground(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDArray[np.uint8]:
+    """Make the ground black and the garment as bright as it differs, whichever of the two was darker.
+
+    On white this is Zalando's negation, on black it changes nothing. On other grounds the colour counts too
+    (the darker the ground, the more), and what the ground itself varies by is taken off.
+    """
+    level = _brightness(ground.colour)
+    difference = np.abs(_gray(picture).astype(np.float32) - level)
+    if picture.ndim == 3:
+        share = min(1.0, (255 - level) / 60)
+        coloured = np.abs(picture - ground.colour.astype(np.float32)).max(axis=2)
+        difference = (1 - share) * difference + share * coloured
+    return _rounded(difference - spec.ground_spread * ground.spread)
+
+
+def _rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return _pixels(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def _centred(gray: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    canvas = np.zeros((spec.height, spec.width), np.uint8)
     height, width = gray.shape
     top, left = (spec.height - height) // 2, (spec.width - width) // 2
     canvas[top : top + height, left : left + width] = gray
@@ -232,16 +249,27 @@ def _brightness(colour: NDArray[np.float64]) -> int:
     return round(float(colour @ np.array(weights)))
 
 
-def _ground(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Take the border's median as the ground's colour; a few pixels of garment do not move it."""
+@dataclass(frozen=True)
+class Ground:
+    """The ground's colour, (1,) gray or (3,) BGR, and by how much half of it differs from that, 0..60."""
+
+    colour: NDArray[np.float64]
+    spread: float
+
+
+def _ground(picture: NDArray[np.uint8]) -> Ground:
+    """Take the border's median as the ground; a few pixels of garment do not move it."""
     flat = picture.reshape(picture.shape[0] * picture.shape[1], -1)
-    return np.asarray(np.median(flat[_border(*picture.shape[:2])], axis=0), np.float64)
+    border = flat[_border(*picture.shape[:2])].astype(np.float64)
+    colour = np.asarray(np.median(border, axis=0), np.float64)
+    return Ground(colour, min(60.0, float(np.median(np.abs(border - colour).max(axis=1)))))
 
 
-def _trimmed(picture: NDArray[np.uint8], ground: NDArray[np.float64], spec: InputSpec) -> NDArray[np.uint8]:
+def _trimmed(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDArray[np.uint8]:
     """Cut away the rows and columns at the edges that have the ground's colour."""
-    limit = 255 * spec.trim_tolerance
-    low, high = np.clip(np.ceil(ground - limit), 0, 255), np.clip(np.floor(ground + limit), 0, 255)
+    limit = max(255 * spec.trim_tolerance, spec.ground_spread * ground.spread)
+    low = np.clip(np.ceil(ground.colour - limit), 0, 255)
+    high = np.clip(np.floor(ground.colour + limit), 0, 255)
     is_ground = cv2.inRange(picture, low, high)
     for axis, size in ((1, picture.shape[1]), (0, picture.shape[0])):
         others = size - cv2.reduce(is_ground // 255, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.engines.engine import Engine, EngineError
+from model.engines.engine import Answer, Engine, EngineError
 from model.engines.opening import ENGINES, open_engine
 
-__all__ = ["ENGINES", "Engine", "EngineError", "open_engine"]
+__all__ = ["ENGINES", "Answer", "Engine", "EngineError", "open_engine"]

@@ -1,0 +1,159 @@
+"""The life of bundles below one directory: list them, compare two, make one the current one, go back.
+
+`current` names the bundle that serves, `history` the ones that did before, latest last. Both are replaced
+by a rename, so that a reader sees the old or the new and nothing between.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.bundle import verify
+from model.manifest import CURRENT, MANIFEST, VERSION_NAME, BundleError, Manifest, load_manifest
+
+if TYPE_CHECKING:
+    from model.evaluation import Evaluation
+
+HISTORY = "history"
+
+# How much worse than the current bundle a new one may be, shares 0..1; speed as a share of the current one's.
+ACCURACY_LOSS = 0.002
+RECALL_LOSS = 0.03
+CALIBRATION_LOSS = 0.005
+SPEED_SHARE = 0.5
+
+
+class GateError(BundleError):
+    """A bundle may not become the current one; the line names each reason."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a bundle showed: its figures on some data, and its speed in images per second."""
+
+    evaluation: Evaluation
+    images_per_s: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of two bundles."""
+
+    figure: str
+    before: float
+    after: float
+
+
+def list_bundles(bundles: Path) -> list[Manifest]:
+    """Return the manifests of all bundles below a directory, oldest first. Raises `BundleError`."""
+    folders = sorted(
+        file.parent for file in bundles.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")
+    )
+    return sorted((load_manifest(folder) for folder in folders), key=lambda manifest: manifest.created_at)
+
+
+def current_version(bundles: Path) -> str | None:
+    """Return the version that `current` names, None where there is none."""
+    try:
+        return (bundles / CURRENT).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def compare(before: Trial, after: Trial) -> list[Difference]:
+    """Set the figures of two bundles, measured on the same data, side by side."""
+    old, new = before.evaluation, after.evaluation
+    recalls = [
+        Difference(f"recall of {name}", row["recall"], new.per_class[name]["recall"])
+        for name, row in old.per_class.items()
+        if row["support"]
+    ]
+    return [
+        Difference("accuracy", old.accuracy, new.accuracy),
+        Difference("balanced accuracy", old.balanced_accuracy, new.balanced_accuracy),
+        Difference("calibration error", old.ece, new.ece),
+        Difference("suspect", old.suspect, new.suspect),
+        *recalls,
+        Difference("images/s", before.images_per_s, after.images_per_s),
+    ]
+
+
+def objections(differences: list[Difference]) -> list[str]:
+    """Say why a bundle may not replace the current one; empty where nothing speaks against it."""
+    found = []
+    for figure in differences:
+        lost = figure.before - figure.after
+        if figure.figure == "accuracy" and lost > ACCURACY_LOSS:
+            found.append(f"accuracy falls from {figure.before:.2%} to {figure.after:.2%}")
+        elif figure.figure.startswith("recall of ") and lost > RECALL_LOSS:
+            found.append(f"{figure.figure} falls from {figure.before:.1%} to {figure.after:.1%}")
+        elif figure.figure == "calibration error" and -lost > CALIBRATION_LOSS:
+            found.append(f"calibration error grows from {figure.before:.2%} to {figure.after:.2%}")
+        elif figure.figure == "images/s" and figure.after < SPEED_SHARE * figure.before:
+            found.append(f"speed falls from {figure.before:,.0f} to {figure.after:,.0f} images/s")
+    return found
+
+
+def promote(
+    bundles: Path, version: str, differences: list[Difference] | None = None, *, force: bool = False
+) -> list[str]:
+    """Make a version the current one, in one atomic step; return the objections that `force` overrode.
+
+    Every file of the bundle is checked first. Raises `BundleError`, and `GateError` when the comparison with
+    the current bundle speaks against it.
+    """
+    if not VERSION_NAME.fullmatch(version) or not (bundles / version / MANIFEST).is_file():
+        raise BundleError(f"{bundles}: no bundle is called {version!r}")
+    verify(bundles / version)
+    overridden = objections(differences or [])
+    if overridden and not force:
+        raise GateError(f"{version} is not promoted: {'; '.join(overridden)}")
+    before = current_version(bundles)
+    if before not in (None, version):
+        _replace(bundles / HISTORY, "".join(f"{name}\n" for name in [*history(bundles), before]))
+    _replace(bundles / CURRENT, f"{version}\n")
+    return overridden
+
+
+def history(bundles: Path) -> list[str]:
+    """Return the versions that were current before, latest last."""
+    try:
+        return (bundles / HISTORY).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
+def rollback(bundles: Path) -> str:
+    """Make the version before the current one current again and return it. Raises `BundleError`."""
+    past = history(bundles)
+    if not past:
+        raise BundleError(f"{bundles}: there is no version to go back to")
+    verify(bundles / past[-1])
+    _replace(bundles / CURRENT, f"{past[-1]}\n")
+    _replace(bundles / HISTORY, "".join(f"{name}\n" for name in past[:-1]))
+    return past[-1]
+
+
+def _replace(file: Path, content: str) -> None:
+    """Replace a file in one step that survives a power loss."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.chmod(0o644)
+        scratch.replace(file)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
