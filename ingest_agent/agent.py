@@ -4,10 +4,7 @@ Each turn takes what came in, makes durable what must be, publishes it, and read
 window has room for. After a crash the ledger brings back whatever was on its way.
 """
 
-import os
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -16,21 +13,22 @@ from broker.errors import MessageError
 from broker.line import Line
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
 from broker.settings import Settings
-from ingest_agent.batching import Builder, Limits
 from ingest_agent.canary import Canary
+from ingest_agent.finishing import LOOK_S, Finishing
+from ingest_agent.gathering import Gathering
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox
-from ingest_agent.intake import Intake, Refused, Result, Taken, WorldTrouble
+from ingest_agent.intake import Intake, Refused, Result, Sources, Taken, WorldTrouble
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
-from ingest_agent.ledger import Ledger, LedgerTrouble, NamedStat
+from ingest_agent.ledger import Ledger, LedgerTrouble
 from ingest_agent.ledger_schema import ledger_path
 from ingest_agent.lock import Lock
-from ingest_agent.names import is_too_long, text_of
-from ingest_agent.outbox import Outbox, new_batch_id, wire_name
-from ingest_agent.places import Ignored, folder_and_name, relative_path
+from ingest_agent.outbox import Outbox
+from ingest_agent.places import Ignored, relative_path
 from ingest_agent.post import InboxPost
 from ingest_agent.pruning import Pruner
+from ingest_agent.readers import Readers
 from ingest_agent.reading import Stat
 from ingest_agent.resend import RoundTrip
 from ingest_agent.results_desk import ResultsDesk
@@ -45,10 +43,7 @@ RECEIVE_LIMIT = 256
 IDLE_S = 0.5
 PROGRESS_S = 0.5
 STATUS_S = 2.0
-CLOSE_LOOK_S = 0.1
-REFUSED_KEPT = 256
 PROGRESS_MESSAGES = 50
-READ_AHEAD_IMAGES = 512
 
 
 class Agent:
@@ -58,49 +53,38 @@ class Agent:
         own = settings.ingest_agent
         self._own = own
         self._line = line
-        self._source = own.source
-        self._ledger = Ledger(ledger_path(settings.paths.state, own.source))
-        self._jobs = Jobs(own.source, self._ledger)
         self._inbox = Inbox(own.inbox)
         self._specs = InputSpecs(settings.model.bundle)
         self._canary = Canary(line, own.source, own.canary_s)
+        path = ledger_path(settings.paths.state, own.source)
+        self._lock = Lock(path.with_suffix(".lock"))
+        self._ledger = Ledger(path)
+        self._jobs = Jobs(own.source, self._ledger)
         window = Window(own.window, RoundTrip(own.resend_min_s, own.resend_max_s))
         self._outbox = Outbox(line, self._ledger, self._jobs, window, own.source, self)
+        self._gathering = Gathering(line, own, self._jobs, self._outbox)
         self._hints = Hints(line.wake)
         ignored = Ignored(own.ignore)
         rounds = Rounds(lambda start: Walk(self._inbox.path, ignored, start), own.rescan_s)
-        self._pool = ThreadPoolExecutor(own.readers, thread_name_prefix="reader")
-        self._intake = Intake(
-            inbox=self._inbox,
-            ledger=self._ledger,
-            jobs=self._jobs,
-            hints=self._hints,
-            ignored=ignored,
-            patience=Patience(own.settle_s, own.give_up_s),
-            rounds=rounds,
-            pool=self._pool,
-            wake=line.wake,
-        )
+        self._readers = Readers(own.readers, line.wake)
+        sources = Sources(self._inbox, self._hints, rounds, ignored)
+        patience = Patience(own.settle_s, own.give_up_s)
+        self._intake = Intake(sources, self._readers, self._ledger, self._jobs, patience)
         self._post = InboxPost(
             own, line, self._inbox, self._hints, Watcher(self._hints), self._intake, self._jobs
         )
         self._results = ResultsDesk(line, self._ledger, self._inbox)
+        self._finishing = Finishing(own, self._jobs, self._intake, self._outbox, self._results)
         self._pruner = Pruner(self._ledger, self._inbox)
-        self._lock = Lock(ledger_path(settings.paths.state, own.source).with_suffix(".lock"))
-        self._builders: dict[int, tuple[Job, Builder]] = {}
-        self._full: deque[tuple[Job, Builder]] = deque()
-        self._refused: deque[Refused] = deque()
-        self._finishing: dict[int, Job] = {}
         self._connections = 0
         self._next: dict[str, float] = {}
-        self._said_status: dict[str, object] = {}
+        self._said: dict[str, object] = {}
 
     def __enter__(self) -> Self:
         """Open the ledger and take in what it holds."""
         self._lock.__enter__()
         self._ledger.__enter__()
-        now = time.monotonic()
-        self._jobs.restore(self._ledger.open_jobs(), now)
+        self._jobs.restore(self._ledger.open_jobs(), time.monotonic())
         for job, images in self._outbox.restore():
             for name, *version in images:
                 self._intake.held[relative_path(job.folder, name)] = Stat(*version)
@@ -112,8 +96,9 @@ class Agent:
     ) -> None:
         """Stop watching and reading; what was not sent is in the ledger or still in the inbox."""
         self._post.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._readers.stop()
         self._results.stop()
+        self._outbox.stop()
         self._ledger.__exit__(kind, error, trace)
         self._lock.__exit__(kind, error, trace)
 
@@ -123,14 +108,15 @@ class Agent:
             self.turn()
 
     def turn(self) -> None:
-        """Do everything that can be done now, then wait for the next thing."""
+        """Wait for the next thing, then do everything that can be done."""
         wait_s = self._wait_s(time.monotonic())
         for delivery in self._line.receive(limit=RECEIVE_LIMIT, timeout_s=wait_s):
             self._receive(delivery)
         now = time.monotonic()
-        self._notice_connection(now)
+        if self._line.connections != self._connections:
+            self._connections = self._line.connections
+            self._outbox.window.reconnected(now)
         try:
-            self._post.check(now)
             self._work(now)
         except LedgerTrouble as error:
             # What was in hand is found again by the next walk; what was sealed waits in the outbox.
@@ -139,14 +125,39 @@ class Agent:
             self._line.pause(IDLE_S)
 
     def _work(self, now: float) -> None:
+        self._post.check(now)
         for result in self._intake.collect(now):
             self._accept(result, now)
-        self._seal(now)
-        self._close_jobs(now)
+        self._gathering.seal(now)
+        self._finishing.step(now)
         self._outbox.commit(now)
         self._outbox.send(now)
-        self._feed(now)
+        if self._may_read(now):
+            spec = self._specs.current
+            if spec is not None:
+                self._intake.feed(spec, len(self._gathering), now)
         self._tick(now)
+
+    def _may_read(self, now: float) -> bool:
+        """Whether more files may be read: the window has room, and the world is well."""
+        if self._specs.current is None:
+            self._ask_for_spec(now)
+        return (
+            self._specs.current is not None
+            and self._connections > 0
+            and self._post.is_open
+            and not self._outbox.in_trouble
+            and self._gathering.has_room
+        )
+
+    def _accept(self, result: Result, now: float) -> None:
+        match result:
+            case Taken():
+                self._gathering.take(result, now)
+            case Refused():
+                self._gathering.refuse(result)
+            case WorldTrouble():
+                self._post.trouble(result, now)
 
     # Coming in from the line
 
@@ -185,35 +196,9 @@ class Agent:
         self._outbox.window.revived(now, self._own.resend_min_s)
 
     def _take_status(self, status: Status) -> None:
-        """Somebody of the line is there again: what he may have lost goes out again."""
+        """Have what somebody may have lost go out again, for he is on the line again."""
         if status.state == "online" and status.service in {"predictor_service", "store"}:
             self._outbox.window.revived(time.monotonic(), self._own.resend_min_s)
-
-    def _notice_connection(self, now: float) -> None:
-        if self._line.connections != self._connections:
-            self._connections = self._line.connections
-            self._outbox.window.reconnected(now)
-
-    # From files to batches
-
-    def _feed(self, now: float) -> None:
-        spec = self._specs.current
-        if spec is None:
-            self._ask_for_spec(now)
-        elif self._has_room:
-            gathered = sum(len(builder) for _, builder in self._builders.values())
-            self._intake.feed(spec, max(READ_AHEAD_IMAGES, 2 * self._own.batch_images) - gathered, now)
-
-    @property
-    def _has_room(self) -> bool:
-        """Whether more files may be read: the window has room, and the world is well."""
-        return (
-            self._outbox.room() > len(self._builders) + len(self._full)
-            and len(self._refused) < REFUSED_KEPT
-            and self._post.is_open
-            and self._connections > 0
-            and not self._outbox.in_trouble
-        )
 
     def _ask_for_spec(self, now: float) -> None:
         if self._is_time("spec", now, IDLE_S):
@@ -222,102 +207,7 @@ class Agent:
             else:
                 self._line.begin("no-input-spec", "no model is announced, and no bundle is readable here")
 
-    def _accept(self, result: Result, now: float) -> None:
-        match result:
-            case Taken():
-                self._gather(result, now)
-            case Refused():
-                self._refused.append(result)
-            case WorldTrouble():
-                self._post.trouble(result, now)
-
-    def _gather(self, taken: Taken, now: float) -> None:
-        folder, name = folder_and_name(taken.relative)
-        text = text_of(name)
-        version = taken.pixels.stat
-        if is_too_long(text):
-            detail = f"The name has {len(text):,} characters; a message takes fewer."
-            self._refused.append(Refused(taken.relative, "name-too-long", detail, version))
-            return
-        job = self._job(folder, taken.began, now)
-        job.seen += 1
-        builder = self._builder(job, taken, text)
-        builder.add(text, (name, *version), taken.pixels.pixels)
-        builder.took(taken.pixels.read_s, taken.pixels.prepare_s)
-
-    def _job(self, folder: bytes, began: float, now: float) -> Job:
-        job, is_new = self._jobs.open_for(folder, began)
-        if is_new:
-            shown = text_of(folder) or "(loose files)"
-            self._line.event("info", "job-opened", f"folder={shown}", job_id=job.job_id)
-        job.latest_seen = now
-        self._jobs.changed.add(job.number)
-        return job
-
-    def _builder(self, job: Job, taken: Taken, text: str) -> Builder:
-        _, builder = self._builders.get(job.number, (job, None))
-        if builder is not None and (builder.spec != taken.spec or not builder.fits(text, self._limits())):
-            self._full.append((job, builder))
-            builder = None
-        if builder is None:
-            builder = Builder(taken.spec, taken.began)
-            self._builders[job.number] = (job, builder)
-        return builder
-
-    def _limits(self) -> Limits:
-        packet_bytes = self._line.capabilities.maximum_packet_size
-        return Limits(self._own.batch_images, self._own.linger_ms / 1000, packet_bytes)
-
-    def _seal(self, now: float) -> None:
-        """Turn what gathered long enough into batches, as far as the window has room."""
-        limits = self._limits()
-        room = self._outbox.room()
-        while self._full and room > 0:
-            self._outbox.seal_pixels(*self._full.popleft(), now)
-            room -= 1
-        for number in [n for n, (_, builder) in self._builders.items() if builder.is_ripe(now, limits)]:
-            if room <= 0:
-                return
-            job, builder = self._builders.pop(number)
-            self._outbox.seal_pixels(job, builder, now)
-            room -= 1
-        while self._refused and room > 0:
-            self._seal_refused(self._refused.popleft(), now)
-            room -= 1
-
-    def _seal_refused(self, refused: Refused, now: float) -> None:
-        folder, name = folder_and_name(refused.relative)
-        job = self._job(folder, now, now)
-        job.seen += 1
-        image: NamedStat = (name, *refused.stat)
-        self._outbox.seal_failure(job, image, refused.reason, refused.detail)
-        detail = f"{wire_name(refused.relative)}: {refused.reason}: {refused.detail}"
-        self._line.event("warning", "image-failed", detail, job_id=job.job_id)
-
-    # Jobs come to their end
-
-    def _close_jobs(self, now: float) -> None:
-        if self._is_time("close", now, CLOSE_LOOK_S):
-            for job in self._jobs:
-                if self._is_done(job, now):
-                    self._finishing[job.number] = job
-                    self._results.ask(job.folder, now)
-        for folder in self._results.step(now):
-            for number, job in list(self._finishing.items()):
-                if job.folder == folder:
-                    del self._finishing[number]
-                    if self._is_done(job, now):
-                        self._jobs.closing(job)
-                        self._outbox.seal_closing(job)
-
-    def _is_done(self, job: Job, now: float) -> bool:
-        return (
-            job.state == "open"
-            and job.number not in self._finishing
-            and job.is_complete
-            and now >= job.quiet_at(self._own.quiet_s)
-            and self._intake.is_calm(job.folder, now)
-        )
+    # Going on from the ledger's answers
 
     def image_answered(self, folder: bytes, name: bytes) -> None:
         """Let go of an image that the ledger knows from now on."""
@@ -334,7 +224,7 @@ class Agent:
     def _tick(self, now: float) -> None:
         if self._is_time("progress", now, PROGRESS_S):
             self._outbox.say_progress(PROGRESS_MESSAGES)
-        self._canary.step(self._specs.current, new_batch_id(), now)
+        self._canary.step(self._specs.current, now)
         if self._is_time("status", now, STATUS_S):
             self._announce()
         if self._post.is_open:
@@ -349,11 +239,12 @@ class Agent:
             "resent": window.resent,
             "srtt_s": None if srtt_s is None else round(srtt_s, 4),
             "canary": self._canary.state,
-            "inbox": os.fsdecode(self._inbox.path),
+            "inbox": self._post.shown,
+            "inbox_there": self._post.is_open,
             "model": self._specs.model,
         }
-        if status != self._said_status:
-            self._said_status = status
+        if status != self._said:
+            self._said = status
             self._line.announce(**status)
 
     def _is_time(self, what: str, now: float, every_s: float) -> bool:
@@ -364,10 +255,11 @@ class Agent:
 
     def _wait_s(self, now: float) -> float:
         """Return how long nothing has to be done unless something comes in."""
-        if self._specs.current is not None and self._has_room and self._intake.has_work:
-            return 0.02 if self._intake.in_reading else 0.0
-        wait_s = IDLE_S if not self._jobs else CLOSE_LOOK_S
-        if self._builders:
-            wait_s = min(wait_s, max(0.001, self._own.linger_ms / 1000))
-        due = self._intake.waiting.next_due()
-        return max(0.0, wait_s if due is None else min(wait_s, due - now))
+        if self._may_read(now) and self._intake.has_work(now):
+            return 0.0
+        waits = [IDLE_S if not self._jobs else LOOK_S]
+        if not self._gathering.is_empty:
+            waits.append(max(0.001, self._own.linger_ms / 1000))
+        due = (self._intake.waiting.next_due(), self._outbox.window.next_due())
+        waits += [at - now for at in due if at is not None]
+        return max(0.0, min(waits)) or 0.001

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from broker.messages import MAX_BATCH_IMAGES
-from ingest_agent.ledger import NamedStat
+from ingest_agent.ledger_records import NamedStat
 from model.preprocessing import InputSpec
 
 # Topic, properties, ids, timings and the array headers of a packet; measured below 600 bytes.
@@ -45,7 +45,7 @@ class Builder:
         return len(self.names)
 
     def fits(self, name: str, limits: Limits) -> bool:
-        """Tell whether one more image fits into this packet and into its predictions'; the first always does."""
+        """Tell whether one more image fits into this packet and its predictions'; the first always does."""
         if not self.names:
             return True
         if len(self.names) >= limits.most_images:

@@ -10,6 +10,7 @@ from broker.line import Line
 from broker.messages import PixelBatch, Receipt
 from broker.messages import now as wire_now
 from broker.topics import CANARY_PREFIX
+from ingest_agent.sealing import new_batch_id
 from model.preprocessing import InputSpec
 
 JOB = "canary"
@@ -61,7 +62,7 @@ class Canary:
         if self._next is None:
             self._next = now
 
-    def step(self, spec: InputSpec | None, batch_id: str, now: float) -> None:
+    def step(self, spec: InputSpec | None, now: float) -> None:
         """Send the next canary when its time has come, and notice when one does not come back."""
         flight = self._flight
         if flight is not None and not flight.missed and now - flight.began >= MISSED_AFTER_S:
@@ -72,9 +73,10 @@ class Canary:
             )
         is_due = self._every_s > 0 and self._next is not None and now >= self._next
         if spec is not None and is_due and self._line.connected and (flight is None or flight.missed):
-            self._send(spec, batch_id, now)
+            self._send(spec, now)
 
-    def _send(self, spec: InputSpec, batch_id: str, now: float) -> None:
+    def _send(self, spec: InputSpec, now: float) -> None:
+        batch_id = new_batch_id()
         message = PixelBatch(
             batch_id=batch_id,
             source=self.source,

@@ -22,9 +22,6 @@ class Hints:
         self._lost = False
         self._asleep = True
 
-    def __len__(self) -> int:
-        return len(self._finished) + len(self._created) + len(self._folders)
-
     def finished(self, relative: bytes) -> None:
         """Take in that a file was closed after writing, or renamed in: it can be read at once."""
         with self._lock:
@@ -103,6 +100,13 @@ class Hints:
         with self._lock:
             lost, self._lost = self._lost, False
             return lost
+
+    def has_any(self, before: float) -> bool:
+        """Tell whether there is something to take out; what appeared after a monotonic time is not yet."""
+        if self._finished or self._folders:
+            return True
+        with self._lock:
+            return bool(self._created) and next(iter(self._created.values())) <= before
 
     def mention(self, folder: bytes) -> bool:
         """Tell whether there is a hint at something in a top-level folder."""

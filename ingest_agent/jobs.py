@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from broker.messages import now as wire_now
 from ingest_agent.job import Job, new_job_id
-from ingest_agent.ledger import Ledger, StoredJob
+from ingest_agent.ledger import Ledger
+from ingest_agent.ledger_records import StoredJob
 
 
 class Jobs:

@@ -38,5 +38,7 @@ def is_too_long(text: str) -> bool:
 
 def shortened(text: str) -> str:
     """Return a name that fits and is still unique: its beginning and its SHA-256."""
+    if not is_too_long(text):
+        return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{text[: MAX_NAME_CHARS - 100]}...{digest}" if is_too_long(text) else text
+    return f"{text[: MAX_NAME_CHARS - 100]}...{digest}"

@@ -77,17 +77,18 @@ class InboxPost:
         root = None if key is None else self._inbox.root()
         if root is None:
             self._close()
-            self._line.begin("inbox-away", f"{self._shown}: {self._inbox.why_not()}")
+            self._line.begin("inbox-away", f"{self.shown}: {self._inbox.why_not()}")
             return
         if self._root is not None:
             before, after = self._root.mount, root.mount
             told = f", on {after.source or '?'} instead of {before.source or '?'}" if before != after else ""
-            self._line.event("warning", "inbox-replaced", f"{self._shown} is another directory now{told}")
+            self._line.event("warning", "inbox-replaced", f"{self.shown} is another directory now{told}")
         self._open(root, now)
-        self._line.end("inbox-away", f"{self._shown} is there")
+        self._line.end("inbox-away", f"{self.shown} is there")
 
     @property
-    def _shown(self) -> str:
+    def shown(self) -> str:
+        """The inbox's path as text."""
         return text_of(self._inbox.path)
 
     def _open(self, root: Root, now: float) -> None:
@@ -103,7 +104,7 @@ class InboxPost:
         rounds.halt()
         rounds.begin(now, self._jobs.folders())
         how = "by events" if self._watches else "by polling"
-        self._line.event("info", "inbox-watched", f"{self._shown} is watched {how}")
+        self._line.event("info", "inbox-watched", f"{self.shown} is watched {how}")
 
     def _wants_events(self, root: Root) -> bool:
         if self._own.watch == "auto":

@@ -34,7 +34,7 @@ class ResultsDesk:
 
     def restore(self) -> None:
         """Take in what could not be written before the last end."""
-        self._due.update({folder: 0.0 for _, folder in self._ledger.results_due()})
+        self._due.update(dict.fromkeys(self._ledger.results_due(), 0.0))
         self._failing.update(dict.fromkeys(self._due, RETRY_MIN_S))
 
     def ask(self, folder: bytes, now: float) -> None:
@@ -89,7 +89,7 @@ class ResultsDesk:
 
     def _remember(self, folder: bytes, *, due: bool) -> None:
         with contextlib.suppress(LedgerTrouble):
-            self._ledger.set_results_due(self._ledger.folder_number(folder), due=due)
+            self._ledger.set_results_due(folder, due=due)
 
     def stop(self) -> None:
         """End the thread; a file in the making is not left behind."""

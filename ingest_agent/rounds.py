@@ -1,4 +1,4 @@
-"""When and where the inbox is walked: new folders at once; everything at the start, now and then, after a loss.
+"""When and where the inbox is walked: new folders at once; everything at the start and now and then.
 
 Walking never costs more than about a twentieth of the time: after a walk that took one second the next one
 waits for twenty.
@@ -14,8 +14,8 @@ SHARE = 20
 class Rounds:
     """The walks: of single folders first, then the round through everything.
 
-    `walk` makes a walk that begins at a folder. In `unvisited` folders a walk has still to find what events did
-    not tell; their jobs do not close.
+    `walk` makes a walk that begins at a folder. In `unvisited` folders a walk has still to find what
+    events did not tell; their jobs do not close.
     """
 
     def __init__(self, walk: Callable[[bytes], Walk], every_s: float) -> None:
@@ -61,7 +61,7 @@ class Rounds:
             self._next_round = min(self._next_round, at)
 
     def halt(self) -> None:
-        """The inbox is gone: walk no more until `begin`."""
+        """Walk no more until `begin`: the inbox is gone."""
         if self._current is not None:
             self._current.close()
         self._current = self._entries = self._next_round = None

@@ -18,9 +18,11 @@ class InputSpecs:
     def announced(self, announcement: ModelAnnouncement) -> bool:
         """Take in what the serving model wants; True when it is new. Raises ValueError in one line."""
         spec = InputSpec.from_dict(announcement.input)
-        is_new = spec != self.current
-        self.current, self.model = spec, announcement.version
-        return is_new
+        self.model = announcement.version
+        if spec == self.current:
+            return False  # the same object stays: batches are told apart by it
+        self.current = spec
+        return True
 
     def from_bundle(self) -> bool:
         """Look into the bundle, once nothing was announced; True when there is a spec now."""

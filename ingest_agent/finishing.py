@@ -1,0 +1,48 @@
+"""Jobs come to their end: quiet and complete, then `results.csv`, then the closing and its receipt."""
+
+from broker.settings import IngestAgent
+from ingest_agent.intake import Intake
+from ingest_agent.job import Job
+from ingest_agent.jobs import Jobs
+from ingest_agent.outbox import Outbox, Sealed
+from ingest_agent.results_desk import ResultsDesk
+from ingest_agent.sealing import seal_closing
+
+LOOK_S = 0.1
+
+
+class Finishing:
+    """Looks for jobs that are done, a few times a second."""
+
+    def __init__(
+        self, own: IngestAgent, jobs: Jobs, intake: Intake, outbox: Outbox, results: ResultsDesk
+    ) -> None:
+        self._own = own
+        self._jobs = jobs
+        self._intake = intake
+        self._outbox = outbox
+        self._results = results
+        self._asked: dict[bytes, Job] = {}
+        self._next_look = 0.0
+
+    def step(self, now: float) -> None:
+        """Ask for the results of jobs that are done, and close those whose results were written."""
+        if now >= self._next_look:
+            self._next_look = now + LOOK_S
+            for job in self._jobs:
+                if job.folder not in self._asked and self._is_done(job, now):
+                    self._asked[job.folder] = job
+                    self._results.ask(job.folder, now)
+        for folder in self._results.step(now):
+            asked = self._asked.pop(folder, None)
+            if asked is not None and self._is_done(asked, now):
+                self._jobs.closing(asked)
+                self._outbox.seal(Sealed(seal_closing(self._own.source, asked), asked))
+
+    def _is_done(self, job: Job, now: float) -> bool:
+        return (
+            job.state == "open"
+            and job.is_complete
+            and now >= job.quiet_at(self._own.quiet_s)
+            and self._intake.is_calm(job.folder, now)
+        )
