@@ -38,7 +38,8 @@ def fit_guard(
     plain = answers(images)
     means, whitening = _whitened(plain.features, labels, len(training.classes))
     garments = np.concatenate([images, np.stack([_photo_like(random, image) for image in images[::2]])])
-    strange = np.concatenate([outliers(kind, OUTLIERS_PER_KIND, seed, training.images) for kind in KINDS])
+    drawn = min(OUTLIERS_PER_KIND, len(training) // 4)
+    strange = np.concatenate([outliers(kind, drawn, seed, training.images) for kind in KINDS])
     columns = [score_columns(measure(part), answers(part), means, whitening) for part in (garments, strange)]
     weights = _logistic(np.concatenate(columns), np.repeat([0.0, 1.0], [len(garments), len(strange)]))
     seen = measure(validation.images)

@@ -12,11 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.bundle import CARD, WEIGHTS, Golden, new_bundle, seal, sha256, write_golden
+from model.bundle import WEIGHTS, Golden, new_bundle, seal, sha256, write_golden
 from model.calibration import fit_temperature
+from model.card import write_card
 from model.classifier import softmax
 from model.engines import Answer
-from model.evaluation import Evaluation, judge
+from model.evaluation import judge, reliability
 from model.export import to_onnx
 from model.guard import Guard, write_guard
 from model.guard_fitting import fit_guard
@@ -56,7 +57,8 @@ def pack(
     guard = fit_guard(lambda images: answers_of(network, images), training, validation)
     answers = answers_of(network, validation.images)
     temperature = fit_temperature(answers.logits, validation.labels)
-    figures = judge(softmax(answers.logits, temperature), validation.labels, validation.classes)
+    probabilities = softmax(answers.logits, temperature)
+    figures = judge(probabilities, validation.labels, validation.classes)
     created = datetime.now(UTC)
     manifest = Manifest(
         version=f"{created:%Y-%m-%d}-{_fingerprint(network, guard)}",
@@ -76,7 +78,8 @@ def pack(
         (scratch / GRAPH).write_bytes(to_onnx(network, WEIGHTS))
         write_guard(scratch, guard)
         write_golden(scratch, _golden(validation.images, answers.logits))
-        (scratch / CARD).write_text(_card(manifest, figures), encoding="utf-8")
+        history = list((code or {}).get("history", []))
+        write_card(scratch, manifest, figures, reliability(probabilities, validation.labels), history)
         seal(scratch, manifest)
     if not (out / CURRENT).exists():
         (out / CURRENT).write_text(f"{manifest.version}\n", encoding="utf-8")
@@ -113,21 +116,6 @@ def _versions() -> dict[str, str]:
 def _golden(images: NDArray[np.uint8], logits: NDArray[np.float32]) -> Golden:
     """Images whose label does not hang on rounding: the first and second class are well apart."""
     top = np.sort(softmax(logits, 1.0), axis=1)
-    chosen = np.flatnonzero(top[:, -1] - top[:, -2] > 0.1)[:GOLDEN_IMAGES]
+    apart = top[:, -1] - top[:, -2]
+    chosen = np.flatnonzero(apart > min(0.1, np.quantile(apart, 0.5)))[:GOLDEN_IMAGES]
     return Golden(images[chosen], logits[chosen])
-
-
-def _card(manifest: Manifest, figures: Evaluation) -> str:
-    rows = "\n".join(
-        f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['support']} |"
-        for name, row in figures.per_class.items()
-    )
-    return f"""# Model {manifest.version}
-
-{manifest.weights:,} weights, temperature {manifest.temperature:.3f}. On {figures.images:,} validation images:
-accuracy {figures.accuracy:.2%}, expected calibration error {figures.ece:.2%}.
-
-| class | precision | recall | images |
-|---|---|---|---|
-{rows}
-"""
