@@ -25,9 +25,10 @@ HOW_TO_INSTALL = "type: sudo apt install mosquitto   (or dnf install mosquitto, 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 TRIES_S = 20.0
 
-# No line of this file may make the broker drop a message that it has answered. So no queue has a limit:
-# what bounds them is each agent's window of unanswered batches, and clients that leave when they cannot
-# take more. Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
+# No line of this file may make the broker drop a message that it has answered. So no queue has a limit that
+# can be reached: what bounds them is each agent's window of unanswered batches, and clients that leave when
+# they cannot take more. (0 would be no limit, but with it 2.0.11 cuts a client off at its first forbidden
+# message.) Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
 CONFIGURATION = """\
 # Written by Tailorbird on every start: change config.toml instead.
 listener {listener}
@@ -38,7 +39,7 @@ user {user}
 set_tcp_nodelay true
 max_packet_size {max_packet_bytes}
 max_inflight_messages 0
-max_queued_messages 0
+max_queued_messages 100000000
 max_queued_bytes 0
 persistence false
 sys_interval 0
