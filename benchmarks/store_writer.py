@@ -5,6 +5,7 @@
 
 import argparse
 import cProfile
+import gc
 import pstats
 import random
 import resource
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from broker.messages import Prediction, PredictionBatch, decode, encode
 from broker.settings import Store
+from store.__main__ import COLLECT_EVERY
 from store.database import file_of, writing_engine
 from store.schema import CLASSES
 from store.upgrading import upgrade
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
+    gc.set_threshold(COLLECT_EVERY)
     rng = random.Random(1)
     payloads = [payload(n, options.images, rng) for n in range(options.batches)]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 """From whatever schema stands in the database to this release's, or one sentence why not."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def _migrate(connection: sa.Connection, revision: str, migrations: Path) -> None
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of plugins, in ten lines a start
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

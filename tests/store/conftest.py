@@ -1,6 +1,9 @@
 """What the store's tests share: databases (SQLite, and PostgreSQL where it is) and a store on a line."""
 
+import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from store.database import writing_engine
 from store.upgrading import upgrade
 from store.writer import Writer
 from tests.store.workbench import Bench, Make, Rows, at_work
+
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -105,3 +110,18 @@ def bench(store_settings: Store) -> Iterator[Bench]:
     """A store on a line, its database open."""
     with at_work(store_settings) as made:
         yield made
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of somebody who is not root, as whom the test runs: permissions mean nothing to root."""
+    folder = Path(tempfile.mkdtemp(prefix="store-"))
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    yield folder
+    if was_root:
+        os.seteuid(0)
+    folder.chmod(0o700)
+    shutil.rmtree(folder)

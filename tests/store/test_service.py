@@ -321,6 +321,31 @@ def test_missing_file_is_waited_for(bench: Bench, make: Make, tmp_path: Path) ->
     assert read(bench, "SELECT image FROM predictions") == [("a.png",)]
 
 
+def test_lost_permission_is_waited_for(make: Make, unprivileged: Path) -> None:
+    """A folder that may not be entered any more, and then again may be, costs nothing but time."""
+    with at_work(Store(url=f"sqlite:///{unprivileged}/store.db", min_free_mb=0)) as bench, running(bench):
+        unprivileged.chmod(0)
+        bench.send(make.batch("a.png"))
+        troubles = until(lambda: words(bench))
+        unprivileged.chmod(0o700)
+        receipts = until(bench.receipts)
+    assert troubles == ["database-unreadable"]
+    assert [receipt.batch_id for receipt in receipts] == ["b1"]
+
+
+def test_replaced_file_that_is_foreign_rejects_no_message(bench: Bench, make: Make) -> None:
+    """Somebody else's database in our place is waited out; no message is put aside for it."""
+    for file in path_of(bench).parent.glob("store.db*"):
+        file.unlink()
+    with closing(sqlite3.connect(path_of(bench))) as connection:
+        connection.execute("CREATE TABLE guests (name TEXT)")
+    with running(bench):
+        bench.send(make.batch("a.png"))
+        until(lambda: "database-unfit" in words(bench))
+    assert bench.unacknowledged >= 1
+    assert bench.heard("rejects") == []
+
+
 def test_replaced_file_is_opened_anew(bench: Bench, make: Make, tmp_path: Path) -> None:
     """A restored backup in the database's place is what is written from then on."""
     with closing(sqlite3.connect(path_of(bench))) as connection:
