@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from model.checkpoint import Checkpoint
 from model.data import DataError, Dataset, load_dataset
 from model.network import build_network
 from model.packing import fingerprints, pack
@@ -52,26 +54,40 @@ def train(
     """Train on the `train` split of `data` and write a new bundle below `out`; return its directory.
 
     The same seed and data give the same network on the same machine. `quick` takes a tenth of the images
-    and three epochs. The first bundle below `out` becomes the current one. Raises `DataError`.
+    and three epochs. A run that was interrupted goes on after its last whole epoch when it is started again
+    with the same settings, and ends where it would have ended. The first bundle below `out` becomes the
+    current one. Raises `DataError`.
     """
     dataset = load_dataset(data, "train")
     training, validation = _split(dataset, quick=quick)
     epochs = min(epochs, 3) if quick else epochs
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    network = build_network(len(dataset.classes))
     steps = -(-len(training) // BATCH)
+    checkpoint = Checkpoint(out / f".training-{_settings_digest(training, seed, epochs)}")
+    network = build_network(len(dataset.classes))
     _compile(network, steps * epochs)
-    history = []
-    for epoch in range(epochs):
+    history = checkpoint.load(network)
+    for epoch in range(len(history), epochs):
         report = _Reporter(progress, epoch, epochs, steps)
         images, labels = _augmented(training, np.random.default_rng((seed, epoch)))
         network.fit(images, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[report])
         accuracy = float((_logits(network, validation.images).argmax(axis=1) == validation.labels).mean())
         history.append({"loss": report.loss, "validation_accuracy": accuracy})
+        checkpoint.save(network, history)
         report.finish(accuracy)
     run = {"seed": seed, "epochs": epochs, "history": history}
-    return pack(network, training, validation, out, code=run, data=fingerprints(data))
+    bundle = pack(network, training, validation, out, code=run, data=fingerprints(data))
+    checkpoint.remove()
+    return bundle
+
+
+def _settings_digest(training: Dataset, seed: int, epochs: int) -> str:
+    """Name a run by all that decides its outcome, so that another run's checkpoint is never taken."""
+    digest = hashlib.sha256(f"{seed} {epochs} {len(training)}".encode())
+    digest.update(training.images.tobytes())
+    digest.update(training.labels.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _split(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:

@@ -54,3 +54,23 @@ def test_too_few_images_of_a_class_are_refused(data: Path, tmp_path: Path) -> No
 
     with pytest.raises(DataError, match="0 images of Ankle boot"):
         train(folder, tmp_path / "out", quick=True)
+
+
+def test_an_interrupted_training_goes_on_and_ends_the_same(data: Path, tmp_path: Path) -> None:
+    """Stopped in its second epoch and started again, it trains only what is missing, to the last bit."""
+
+    def interrupt(step: Progress) -> None:
+        if step.epoch == 1:
+            raise KeyboardInterrupt
+
+    seen: list[int] = []
+    whole = train(data, tmp_path / "whole", seed=5, epochs=2, quick=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "parts", seed=5, epochs=2, quick=True, progress=interrupt)
+    parts = train(
+        data, tmp_path / "parts", seed=5, epochs=2, quick=True, progress=lambda step: seen.append(step.epoch)
+    )
+
+    assert set(seen) == {1}
+    assert whole.name == parts.name
+    assert sorted(file.name for file in (tmp_path / "parts").iterdir()) == sorted([parts.name, "current"])
