@@ -62,7 +62,7 @@ def judge(
         dict(counts), dict(dropper.ways), dropped.images, 0, {}, {}, recoveries, without=without
     )
     try:
-        world.wait(lambda: _quiet(world, dropped.images), SETTLE_S, "the last job to close")
+        world.wait(lambda: _quiet(world, dropped.images), SETTLE_S, "the last job to close", 0.5)
     except TimeoutError as error:
         verdict.disagreements.append(str(error))
     rows = world.rows()
@@ -80,9 +80,8 @@ def judge(
 
 def _quiet(world: World, images: int) -> bool:
     """Whether all rows are there and every job is closed."""
-    rows = world.query("SELECT (SELECT COUNT(*) FROM predictions) + (SELECT COUNT(*) FROM failures)")
-    open_jobs = world.query("SELECT COUNT(*) FROM jobs WHERE state <> 'closed'")
-    return bool(rows and open_jobs) and int(str(rows[0][0])) >= images and open_jobs[0][0] == 0
+    found = world.query("SELECT COALESCE(SUM(stored + failed), 0), SUM(state <> 'closed') FROM jobs")
+    return bool(found) and int(str(found[0][0])) >= images and found[0][1] == 0
 
 
 def _disagreements(world: World) -> list[str]:

@@ -134,11 +134,14 @@ class World:
         return {str(path): int(str(count)) for path, count in found}
 
     @staticmethod
-    def wait(condition: Callable[[], bool], seconds: float, what: str) -> float:
-        """Wait for a condition and return how long that took; TimeoutError names what did not come."""
+    def wait(condition: Callable[[], bool], seconds: float, what: str, every_s: float = 0.05) -> float:
+        """Wait for a condition and return how long that took; TimeoutError names what did not come.
+
+        To ask costs the machine time that the line could use, so what is dear is asked rarely.
+        """
         began = time.monotonic()
         while not condition():
             if time.monotonic() - began > seconds:
                 raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-            time.sleep(0.02)
+            time.sleep(every_s)
         return time.monotonic() - began
