@@ -1,13 +1,16 @@
 """Messages with sensible fields, and a store on a line within the process, for the store's tests."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from broker.connection import Delivery
 from broker.line import Line
 from broker.memory import MemoryBroker, MemoryConnection
 from broker.messages import (
+    Event,
     Failure,
     JobProgress,
     Message,
@@ -21,6 +24,7 @@ from broker.messages import (
 from broker.settings import Store
 from broker.topics import Topics
 from store import intake
+from store.database import file_of
 from store.schema import CLASSES
 from store.service import StoreService
 
@@ -144,6 +148,22 @@ class Bench:
         found: Sequence[Any] = self.agent.receive(10_000, 0.0)
         deliveries = [item for item in found if isinstance(item, Delivery)]
         return [item.payload for item in deliveries if self.topics.kind(item.topic) == kind]
+
+    def words(self) -> list[str]:
+        """Return the words of the events that came since the last call."""
+        return [decode(Event, payload).event for payload in self.heard("events")]
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database as a stranger does."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(query).fetchall()
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        path = file_of(self.settings.url)
+        assert path is not None
+        return path
 
     def receipts(self) -> list[Receipt]:
         """Return the receipts that came since the last call."""
