@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from broker.messages import now
 LOG_BYTES = 2_000_000
 """A log larger than this is put aside, as `.1`, when its child is first started."""
 LAST_LINE_BYTES = 4096
+LOOK_S = 0.01
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -71,10 +72,11 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def wait(self, deadline: float) -> bool:
-        """Wait until a moment of the monotonic clock; True when the child has ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(max(0.0, deadline - time.monotonic()))
+    def wait(self, timeout_s: float, is_urgent: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for its end, but no longer than that, and not once it is urgent; True when it has ended."""
+        deadline = time.monotonic() + timeout_s
+        while self.ended() is None and time.monotonic() < deadline and not is_urgent():
+            time.sleep(LOOK_S)
         return self.ended() is not None
 
     def last_words(self) -> str:

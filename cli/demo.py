@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker.settings_reader import PROJECT
+from cli.ending import Ending
 from cli.errors import PROBLEM, Wrong
 from cli.given import Given, given
 from cli.screen import answers, progress, say
-from cli.up import ended_by_signals
 
 if TYPE_CHECKING:
     from cli.dropping import Parcel
@@ -44,12 +44,12 @@ def demo(
     Starts broker, store, predictor and agent on a free port, drops a folder, shows what the photos are and
     stops. Exit code 0 when each image has its row in the database.
     """
-    with ended_by_signals():
-        if not _show(given(context), images, state):
+    with Ending() as ending:
+        if not _show(given(context), images, state, ending):
             raise typer.Exit(PROBLEM)
 
 
-def _show(start: Given, images: Path, state: Path | None) -> bool:
+def _show(start: Given, images: Path, state: Path | None, ending: Ending) -> bool:
     """Run the demonstration; True when each image has its row."""
     from cli.demo_state import overrides
     from cli.dropping import pack
@@ -58,8 +58,8 @@ def _show(start: Given, images: Path, state: Path | None) -> bool:
     own = replace(start, overrides={**start.overrides, **overrides(state)})
     began = time.monotonic()
     say("starting broker, store, predictor and agent")
-    with RunningLine(own, say) as line:
-        parcel = pack(images, line.settings)
+    with RunningLine(own, say, ending) as line:
+        parcel = pack(images, line.settings, lambda _: ending.check())
         line.wait_until_ready()
         say(f"ready after {time.monotonic() - began:.1f} s; dropping {len(parcel.images):,} images")
         watch, seconds = _drop(line, parcel)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from broker.settings_reader import PREFIX, PROJECT
+from cli.addresses import free_port
 from cli.errors import CannotRun
-from cli.running import LOCK, free_port
+from cli.running import LOCK
 
 DEMO = PROJECT / "var" / "demo"
 

@@ -57,7 +57,7 @@ def show_jobs(
         (one.job_id, one.folder, one.state, one.images, one.sent, one.stored, one.failed, *_times(one, at))
         for one in found
     ]
-    table(columns, rows, right=("seen", "sent", "stored", "failed", "age", "ETA"))
+    table(columns, rows, right=("seen", "sent", "stored", "failed", "age", "ETA"), whole=("job", "age"))
 
 
 def _times(one: "Job", at: datetime) -> tuple[str, str]:

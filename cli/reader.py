@@ -14,6 +14,7 @@ from broker.errors import MessageError
 from broker.messages import Message
 from broker.settings import Settings
 from broker.topics import Topics
+from cli.addresses import is_open, where_is
 from cli.errors import CannotRun
 
 KINDS: dict[str, type[Message]] = {
@@ -58,12 +59,13 @@ class Reader:
 
     def connect(self, timeout_s: float = CONNECT_S) -> None:
         """Wait for the broker. Raises CannotRun when it does not come."""
+        if not is_open(self._broker):
+            raise CannotRun(f"no broker listens on {where_is(self._broker)}; is `up` running?")
         deadline = time.monotonic() + timeout_s
         while not self._connection.connected:
             if time.monotonic() > deadline:
-                where = f"{self._broker.host}:{self._broker.port}"
                 because = f": {self._trouble}" if self._trouble else ""
-                raise CannotRun(f"no connection to the broker at {where}{because}; is `up` running?")
+                raise CannotRun(f"no connection to the broker at {where_is(self._broker)}{because}")
             time.sleep(0.01)
             self._trouble = self._refusal() or self._trouble
 

@@ -1,13 +1,12 @@
 """The whole line as child processes of this one: what `up` and `demo` have in common.
 
-with RunningLine(given, say) as line:
+with Ending() as ending, RunningLine(given, say, ending) as line:
     line.wait_until_ready()
     while ...:
         line.step()
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -22,7 +21,9 @@ from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
+from cli.addresses import PORT_S, is_open, wait_for_free_port
 from cli.child import Child
+from cli.ending import Ending
 from cli.errors import CannotRun
 from cli.given import Given
 from cli.programs import BROKER, programs
@@ -32,19 +33,18 @@ from cli.supervisor import Supervisor
 LOCK = "up.lock"
 RECORD = "up.json"
 READY_S = 120.0
-PORT_S = 3.0
-"""How long to wait for a port that a broker which was killed just now gives back, and for ours to open."""
 STEP_S = 0.1
 
 
 class RunningLine:
     """Broker, store, predictors and agent, started in order; a context manager that leaves no process."""
 
-    def __init__(self, given: Given, say: Callable[[str], None]) -> None:
+    def __init__(self, given: Given, say: Callable[[str], None], ending: Ending) -> None:
         self.settings = given.settings
         self.broker: BrokerStart | None = None
         self._given = given
         self._say = say
+        self._ending = ending
         self._open = contextlib.ExitStack()
         self._started_at = now()
         self._children: list[tuple[str, Child]] = []
@@ -67,12 +67,14 @@ class RunningLine:
         opening.enter_context(locked(state))
         broker = self.settings.broker
         if broker.manage:
-            wait_for_free_port(broker)
+            wait_for_free_port(broker, self._ending.check)
             self.broker = prepare_broker(self.settings)
         self.settings.ingest_agent.inbox.mkdir(parents=True, exist_ok=True)
         opening.callback((state / RECORD).unlink, missing_ok=True)
         made = programs(self._given, self.settings, self.broker)
-        self.supervisor = opening.enter_context(Supervisor(made, self._say, self._record))
+        self.supervisor = opening.enter_context(
+            Supervisor(made, self._say, self._record, lambda: self._ending.is_urgent)
+        )
         if broker.manage:
             self.supervisor.start(BROKER)
             self._wait_for_broker(broker)
@@ -82,14 +84,15 @@ class RunningLine:
     def _wait_for_broker(self, broker: Broker) -> None:
         deadline = time.monotonic() + PORT_S
         while not is_open(broker):
-            self.supervisor.step()
+            self.step()
             self._refuse()
             if time.monotonic() > deadline:
                 raise CannotRun(f"the broker does not listen on {broker.host}:{broker.port}; {self._logs()}")
             time.sleep(0.01)
 
     def step(self) -> None:
-        """Restart what died."""
+        """Restart what died. Raises KeyboardInterrupt once somebody has asked for the end."""
+        self._ending.check()
         self.supervisor.step()
 
     def wait_until_ready(self) -> None:
@@ -102,7 +105,7 @@ class RunningLine:
                 for _, message in reader.hear(STEP_S):
                     if isinstance(message, Status) and message.state == "online":
                         online[message.service, message.instance] = message.pid
-                self.supervisor.step()
+                self.step()
                 self._refuse()
                 if time.monotonic() > deadline:
                     raise CannotRun(f"{', '.join(waiting)} did not come online; {self._logs()}")
@@ -171,50 +174,8 @@ def locked(state: Path) -> Iterator[None]:
 def _opened(path: Path) -> IO[str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8")
     except OSError as error:
         raise CannotRun(f"[paths] state: cannot write in {path.parent}: {error.strerror}") from error
-
-
-def wait_for_free_port(broker: Broker) -> None:
-    """Wait a little for the broker's port to be free. Raises CannotRun when it stays in use."""
-    deadline = time.monotonic() + PORT_S
-    while not _is_free(broker):
-        if time.monotonic() > deadline:
-            raise CannotRun(
-                f"port {broker.port} on {broker.host} is in use: another broker, or an `up` with another"
-                " state; set [broker] port"
-            )
-        time.sleep(0.05)
-
-
-def _is_free(broker: Broker) -> bool:
-    if broker.host.startswith("/"):
-        return not is_open(broker)
-    with socket.socket(socket.AF_INET6 if ":" in broker.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((broker.host, broker.port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            raise CannotRun(
-                f"[broker] port: cannot listen on {broker.host}:{broker.port}: {error.strerror}"
-            ) from error
-    return True
-
-
-def is_open(broker: Broker) -> bool:
-    """Tell whether something accepts connections at the broker's address."""
-    unix = broker.host.startswith("/")
-    family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in broker.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(broker.host if unix else (broker.host, broker.port)) == 0
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    file.seek(0)
+    return file

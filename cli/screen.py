@@ -2,14 +2,15 @@
 
 import functools
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
 BAR_WIDTH = 30
+WIDE = 1000
 
 
 @functools.cache
@@ -17,7 +18,9 @@ def answers() -> "Console":
     """Return the console on stdout. Names of files are shown as they are: markup is off."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    # A file or a program that reads gets each row on one line; only a person has a width.
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
 @functools.cache
@@ -38,13 +41,20 @@ def fail(text: str) -> None:
     sys.stderr.write(f"tailorbird: {' '.join(text.split())}\n")
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, right: Iterable[str] = ()) -> None:
-    """Print a table; the columns named in `right` hold numbers."""
+def table(
+    columns: Iterable[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
+) -> None:
+    """Print a table; the columns named in `right` hold numbers, those in `whole` are never folded."""
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in set(right) else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if column in right else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         made.add_row(*["" if cell is None else str(cell) for cell in row])
     answers().print(made, soft_wrap=False)

@@ -46,10 +46,12 @@ class Supervisor:
         programs: Sequence[Program],
         say: Callable[[str], None],
         changed: Callable[[Sequence[Child]], None] = lambda _: None,
+        is_urgent: Callable[[], bool] = lambda: False,
     ) -> None:
         self._places = [_Place(program) for program in programs]
         self._say = say
         self._changed = changed
+        self._is_urgent = is_urgent
         self.refusals: list[str] = []
         """What children said that ended with exit status 3: they cannot run, and trying again is no use."""
 
@@ -114,7 +116,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ask the services to end, one after the other from the last started to the first, within STOP_S.
 
-        A second Ctrl-C ends them at once.
+        Once it is urgent they are killed.
         """
         services = list(dict.fromkeys(place.program.service for place in self._places))
         try:
@@ -123,7 +125,7 @@ class Supervisor:
         finally:
             for child in self.children:
                 child.send(signal.SIGKILL)
-                child.wait(time.monotonic() + 1)
+                child.wait(1.0)
             for place in self._places:
                 place.child, place.deaths = None, 0
 
@@ -131,10 +133,13 @@ class Supervisor:
         for child in children:
             child.send(signal.SIGTERM)
         for child in children:
-            if not child.wait(time.monotonic() + child.program.stop_s):
-                self._say(f"{child.program.name} did not end within {child.program.stop_s:g} s and is killed")
+            if not child.wait(child.program.stop_s, self._is_urgent):
+                if not self._is_urgent():
+                    self._say(
+                        f"{child.program.name} did not end within {child.program.stop_s:g} s; it is killed"
+                    )
                 child.send(signal.SIGKILL)
-                child.wait(time.monotonic() + 1)
+                child.wait(1.0)
 
 
 def how(status: int) -> str:

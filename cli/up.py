@@ -1,9 +1,7 @@
 """`up`: the whole line on this machine until Ctrl-C."""
 
 import shlex
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,6 +10,7 @@ from broker.credentials import read_credentials
 from broker.messages import Event, JobSummary
 from broker.settings import Settings
 from broker.topics import Topics
+from cli.ending import Ending
 from cli.given import given
 from cli.screen import answers, say
 
@@ -33,7 +32,7 @@ def up(context: typer.Context) -> None:
     """
     from cli.running import RunningLine
 
-    with ended_by_signals(), RunningLine(given(context), say) as line:
+    with Ending() as ending, RunningLine(given(context), say, ending) as line:
         try:
             line.wait_until_ready()
             for text in welcome(line.settings):
@@ -90,15 +89,3 @@ def subscribe_line(settings: Settings) -> str:
     if account is not None:
         words += ["-u", account.user, "-P", account.password]
     return shlex.join([*words, "-t", Topics(broker.root).predictions()])
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, which works in a script's background as well."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
