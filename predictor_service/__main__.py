@@ -11,6 +11,8 @@ from broker.process import service_main
 from broker.settings import Settings
 from broker.topics import Topics
 from model.classifier import Classifier
+from model.engines import EngineError
+from model.manifest import BundleError
 from predictor_service.poison import PoisonNotes
 from predictor_service.service import Predictor
 from predictor_service.serving import Failed, Serving
@@ -76,4 +78,13 @@ def announce(line: Line, classifier: Classifier) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(service_main("predictor_service", subscriptions, run, instance="1", prepare=load))
+    sys.exit(
+        service_main(
+            "predictor_service",
+            subscriptions,
+            run,
+            instance="1",
+            prepare=load,
+            cannot_run=(BundleError, EngineError),
+        )
+    )
