@@ -17,7 +17,7 @@ from broker.notices import TopicTroubles
 
 # A connection that the broker ended this soon did not go well, even though it had been accepted.
 SHORT_LIFE_S = 3.0
-SHORT_LIVES = 4
+SHORT_LIVES = 5
 FIGHT = "the broker ended every connection seconds after accepting it: another client may have the same id"
 
 log = logging.getLogger("mqtt")
@@ -75,8 +75,8 @@ class MqttConnection:
         session = self._session
         if session is None or not session.accepted:
             raise Unreachable("not connected to the broker")
-        properties = words.publish_properties(content_type, response_topic, correlation_data)
-        session.publish(topic, payload, properties, retain=retain, on_acknowledged=on_acknowledged)
+        extra = words.message_properties(content_type, response_topic, correlation_data)
+        session.publish(topic, payload, extra, retain=retain, on_acknowledged=on_acknowledged)
 
     def receive(self, limit: int, timeout_s: float) -> Sequence[Delivery | Notice]:
         """Return up to `limit` things that came in, waiting at most `timeout_s` for the first; [] if none."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -173,14 +172,14 @@ class Session:
         self,
         topic: str,
         payload: bytes,
-        properties: Properties,
+        extra: words.MessageProperties,
         *,
         retain: bool,
         on_acknowledged: Callable[[], None] | None,
     ) -> None:
         """Send a message; raises Unreachable and MessageError as `Connection.publish` does."""
         check_topic(topic)
-        size_bytes = words.packet_bytes(topic, payload, properties)
+        size_bytes = words.packet_bytes(topic, payload, extra.size_bytes)
         limit = self.capabilities.maximum_packet_size
         if limit is not None and size_bytes > limit:
             raise MessageError(f"{topic}: a message of {size_bytes} bytes; the broker takes {limit}")
@@ -189,7 +188,7 @@ class Session:
             payload,
             qos=min(1, self.capabilities.maximum_qos),
             retain=retain and self.capabilities.retain_available,
-            properties=properties,
+            properties=extra.properties,
         )
         if info.rc != paho.MQTT_ERR_SUCCESS:
             raise Unreachable(f"not connected to the broker: {paho.error_string(info.rc)}")

@@ -1,5 +1,8 @@
 """What MQTT 5 says in numbers, in words: reason codes, the broker's properties, the size of a packet."""
 
+import functools
+from typing import NamedTuple
+
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
@@ -76,10 +79,18 @@ def connect_properties(receive_maximum: int, max_packet_bytes: int) -> Propertie
     return properties
 
 
-def publish_properties(
+class MessageProperties(NamedTuple):
+    """A message's properties and their size on the wire."""
+
+    properties: Properties
+    size_bytes: int
+
+
+@functools.lru_cache(maxsize=128)
+def message_properties(
     content_type: str | None, response_topic: str | None, correlation_data: bytes | None
-) -> Properties:
-    """Return a message's properties."""
+) -> MessageProperties:
+    """Return a message's properties; making them takes paho 45 µs, and most messages have the same ones."""
     properties = Properties(PacketTypes.PUBLISH)
     if content_type is not None:
         properties.ContentType = content_type
@@ -87,10 +98,10 @@ def publish_properties(
         properties.ResponseTopic = response_topic
     if correlation_data is not None:
         properties.CorrelationData = correlation_data
-    return properties
+    return MessageProperties(properties, len(properties.pack()))
 
 
-def packet_bytes(topic: str, payload: bytes, properties: Properties) -> int:
+def packet_bytes(topic: str, payload: bytes, properties_bytes: int) -> int:
     """Return the size of a QoS 1 PUBLISH packet as the broker counts it (MQTT 5, 3.3)."""
-    remaining = 2 + len(topic.encode()) + 2 + len(properties.pack()) + len(payload)
+    remaining = 2 + len(topic.encode()) + 2 + properties_bytes + len(payload)
     return 1 + len(VariableByteIntegers.encode(remaining)) + remaining

@@ -22,6 +22,7 @@ from broker.settings_reader import read_settings
 from broker.topics import Topics, is_source
 
 CANNOT_RUN = 3
+INTERRUPTED = 130
 
 Subscriptions = Callable[[Settings, Topics], Sequence[str]]
 
@@ -55,6 +56,8 @@ def service_main(
     except expected as error:
         sys.stderr.write(f"{service}: {error}\n")
         return CANNOT_RUN
+    except KeyboardInterrupt:  # while it still prepared; later SIGINT stops the line
+        return INTERRUPTED
     except Exception:
         logging.getLogger(service).exception("a defect ended the service")
         return 1
