@@ -70,7 +70,7 @@ def measure_here(path: Path, engine: str, threads: int, seconds: float) -> Measu
     batch_ms = {}
     for size in BATCHES:
         batch = pixels[np.arange(size) % len(pixels)]
-        batch_ms[str(size)] = _median_ms(lambda batch=batch: loaded.answer(batch), seconds)  # type: ignore[misc]
+        batch_ms[str(size)] = _median_ms(lambda batch=batch: loaded.answer(batch), seconds)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     speed = 1000 * BATCHES[-1] / batch_ms[str(BATCHES[-1])]
     return Measurement(f"{loaded.name}/{loaded.precision}", start, speed, batch_ms, memory)
