@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,13 +147,10 @@ def shut_connections(pid: int, port: int) -> bool:
         copy = libc.syscall(PIDFD_GETFD, handle, number, 0)
         if copy < 0:
             continue
-        try:
-            peer = socket.socket(fileno=os.dup(copy))
-        except OSError:  # no socket at all
-            os.close(copy)
+        if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+            os.close(copy)  # keeping it would keep the file's locks
             continue
-        os.close(copy)
-        with peer, contextlib.suppress(OSError):
+        with socket.socket(fileno=copy) as peer, contextlib.suppress(OSError):
             if peer.family == socket.AF_INET and peer.getpeername()[1] == port:
                 peer.shutdown(socket.SHUT_RDWR)
                 done = True
