@@ -48,7 +48,7 @@ def test_first_connect_is_tried_until_the_broker_is_there(
 
 def test_killed_broker_is_noticed_and_found_again(own_mosquitto: RunningMosquitto, reach: Reaching) -> None:
     """After kill -9 and a restart without any memory, the client is subscribed as before."""
-    tester = {"credentials": own_mosquitto.account("tester")}
+    tester: dict[str, Any] = {"credentials": own_mosquitto.account("tester")}
     port = own_mosquitto.settings.broker.port
     subscriber = Watch(wait_connected(reach(port, "x/#", client_id="s", **tester)))
     publisher = wait_connected(reach(port, client_id="p", **tester))
@@ -98,7 +98,7 @@ def test_two_clients_with_one_id_say_so_and_do_not_fight_fast(
     own_mosquitto: RunningMosquitto, reach: Reaching
 ) -> None:
     """Both hear that somebody has their id, whether the broker says it or only cuts them off."""
-    more = {"credentials": own_mosquitto.account("tester"), "client_id": "same"}
+    more: dict[str, Any] = {"credentials": own_mosquitto.account("tester"), "client_id": "same"}
     both = [Watch(reach(own_mosquitto.settings.broker.port, **more)) for _ in range(2)]
     until(lambda: any("taken-over" in watch.kinds() for watch in both))
     assert all(watch.kinds().count("taken-over") <= 1 for watch in both)
