@@ -7,6 +7,7 @@ events, `lost` is set, and everything is walked again.
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 
 
 class Hints:
@@ -18,7 +19,7 @@ class Hints:
         self._lock = threading.Lock()
         self._finished: dict[bytes, None] = {}
         self._created: dict[bytes, float] = {}
-        self._folders: dict[bytes, None] = {}
+        self._folders: dict[bytes, bool] = {}
         self._lost = False
         self._asleep = True
 
@@ -26,7 +27,11 @@ class Hints:
         """Take in that a file was closed after writing, or renamed in: it can be read at once."""
         with self._lock:
             self._created.pop(relative, None)
-            self._add(self._finished, relative)
+            if len(self._finished) >= self._limit:
+                self._lost = True
+            else:
+                self._finished[relative] = None
+            self._rouse()
 
     def created(self, relative: bytes) -> None:
         """Take in that something appeared; it may still be written, so it is looked at a little later."""
@@ -39,23 +44,20 @@ class Hints:
                 self._created[relative] = time.monotonic()
             self._rouse()
 
-    def folder(self, relative: bytes) -> None:
-        """Take in that a folder appeared, or must be walked again."""
+    def folder(self, relative: bytes, *, whole: bool = False) -> None:
+        """Take in that a folder appeared, or must be walked again; `whole` when it was renamed in."""
         with self._lock:
-            self._add(self._folders, relative)
+            if len(self._folders) >= self._limit:
+                self._lost = True
+            else:
+                self._folders[relative] = whole or self._folders.get(relative, False)
+            self._rouse()
 
     def lost(self) -> None:
         """Take in that events were dropped: everything has to be walked."""
         with self._lock:
             self._lost = True
             self._rouse()
-
-    def _add(self, hints: dict[bytes, None], relative: bytes) -> None:
-        if len(hints) >= self._limit and relative not in hints:
-            self._lost = True
-        else:
-            hints[relative] = None
-        self._rouse()
 
     def _rouse(self) -> None:
         if self._asleep:
@@ -64,33 +66,25 @@ class Hints:
 
     def take_finished(self, limit: int) -> list[bytes]:
         """Take out up to `limit` finished files."""
-        return self._take(self._finished, limit)
-
-    def take_folders(self, limit: int) -> list[bytes]:
-        """Take out up to `limit` folders."""
-        return self._take(self._folders, limit)
-
-    def _take(self, hints: dict[bytes, None], limit: int) -> list[bytes]:
         with self._lock:
             self._asleep = True
-            if len(hints) <= limit:
-                taken = list(hints)
-                hints.clear()
-                return taken
-            taken = [path for path, _ in zip(hints, range(limit), strict=False)]
+            taken = list(islice(self._finished, limit))
             for path in taken:
-                del hints[path]
+                del self._finished[path]
+            return taken
+
+    def take_folders(self) -> dict[bytes, bool]:
+        """Take out the folders; each with whether it was renamed in."""
+        with self._lock:
+            self._asleep = True
+            taken, self._folders = self._folders, {}
             return taken
 
     def take_created(self, before: float, limit: int) -> list[bytes]:
         """Take out up to `limit` files that appeared before a monotonic time and were not finished since."""
         with self._lock:
             self._asleep = True
-            taken: list[bytes] = []
-            for path, appeared in self._created.items():
-                if appeared > before or len(taken) >= limit:
-                    break
-                taken.append(path)
+            taken = [path for path, appeared in islice(self._created.items(), limit) if appeared <= before]
             for path in taken:
                 del self._created[path]
             return taken

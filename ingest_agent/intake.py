@@ -157,9 +157,9 @@ class Intake:
             found = None if self._ignored.path(relative) else self._look(relative)
             if found is not None:
                 yield self._candidate(relative, found)
-        for relative in self._hints.take_folders(room):
+        for relative, whole in self._hints.take_folders().items():
             if not self._ignored.path(relative):
-                self.rounds.look_into(relative)
+                self.rounds.look_into(relative, whole=whole)
                 found = self._look(relative) if has_image_suffix(relative) else None
                 if found is not None:
                     yield self._candidate(relative, found)
@@ -168,7 +168,8 @@ class Intake:
         for entry in self.rounds.step(room, now):
             match entry:
                 case Found(relative, found):
-                    yield self._candidate(relative, found)
+                    finished = self.rounds.in_whole_folder and stat.S_ISREG(found.st_mode)
+                    yield self._candidate(relative, found, finished=finished)
                 case Unreadable(relative, error):
                     detail = f"{os.fsdecode(relative) or 'the inbox'}: {error.strerror or error}"
                     self._results.append(WorldTrouble(relative, detail))

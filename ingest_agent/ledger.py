@@ -14,10 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from ingest_agent import ledger_statements as sql
-from ingest_agent.ledger_records import Known, NamedStat, NewBatch, StoredBatch, StoredJob, Transaction
+from ingest_agent.ledger_records import Known, NewBatch, StoredBatch, StoredJob, Transaction
 from ingest_agent.ledger_schema import open_to_read, open_to_write
 from ingest_agent.reading import Stat
 
@@ -34,8 +32,6 @@ WORLDLY = frozenset(
     }
 )
 FOLDERS_CACHED = 10_000
-
-decode_stats = msgspec.msgpack.Decoder(list[NamedStat]).decode
 
 
 class LedgerTrouble(OSError):  # noqa: N818 - a state of the world, which passes by itself
@@ -147,7 +143,7 @@ class Ledger:
     def unanswered(self) -> list[StoredBatch]:
         """Return the batches without a receipt, the oldest first."""
         return [
-            StoredBatch(batch_id, kind, job, decode_stats(images))  # type: ignore[arg-type]
+            StoredBatch(batch_id, kind, job, sql.unpack_images(images))  # type: ignore[arg-type]
             for batch_id, kind, job, images in self._rows(sql.UNANSWERED)
         ]
 

@@ -48,7 +48,7 @@ CREATE TABLE batches (                         -- the unanswered ones
     batch_id TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL,                        -- pixels, failure, job
     job INTEGER NOT NULL,
-    images BLOB NOT NULL,                      -- MessagePack: [[name, size, mtime_ns, inode], ...]
+    images BLOB NOT NULL,                      -- ledger_statements.pack_images
     payload BLOB NOT NULL                      -- the message's bytes, sent again as they are
 ) STRICT;
 CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
@@ -69,7 +69,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA wal_autocheckpoint = 1000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _migrate(connection)
     except sqlite3.Error:

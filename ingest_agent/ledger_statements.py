@@ -1,11 +1,12 @@
 """The ledger's SQL."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 
-import msgspec
-
-from ingest_agent.ledger_records import Answer, JobChange, NewBatch, NewJob
+from ingest_agent.ledger_records import Answer, JobChange, NamedStat, NewBatch, NewJob
 
 FREE_FOLDER = "SELECT coalesce(max(id), 0) + 1 FROM folders"
 FREE_JOB = "SELECT coalesce(max(id), 0) + 1 FROM jobs"
@@ -35,7 +36,22 @@ _CHANGE = """UPDATE jobs SET seen = seen + ?, sent = sent + ?, stored = stored +
     process_s = coalesce(?, process_s), state = coalesce(?, state), closed_at = coalesce(?, closed_at)
     WHERE id = ?"""
 
-_encode_stats = msgspec.msgpack.Encoder().encode
+
+def pack_images(images: Sequence[NamedStat]) -> bytes:
+    """Return images as bytes: their numbers, signed and of 64 bits, then their names, which hold no NUL."""
+    numbers = array("q", chain.from_iterable(image[1:] for image in images))
+    return b"".join(
+        (len(images).to_bytes(4, "little"), numbers.tobytes(), b"\0".join(map(itemgetter(0), images)))
+    )
+
+
+def unpack_images(packed: bytes) -> list[NamedStat]:
+    """Return what `pack_images` packed on this machine."""
+    count = int.from_bytes(packed[:4], "little")
+    end = 4 + 24 * count
+    numbers = array("q", packed[4:end])
+    names = packed[end:].split(b"\0") if count else []
+    return list(zip(names, numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
 
 
 def _named(count: int) -> str:
@@ -69,7 +85,7 @@ def add_batches(connection: sqlite3.Connection, batches: Iterable[NewBatch]) -> 
     """Add unanswered batches."""
     connection.executemany(
         "INSERT INTO batches (batch_id, kind, job, images, payload) VALUES (?, ?, ?, ?, ?)",
-        [(new.batch_id, new.kind, new.job, _encode_stats(new.images), new.payload) for new in batches],
+        [(new.batch_id, new.kind, new.job, pack_images(new.images), new.payload) for new in batches],
     )
 
 

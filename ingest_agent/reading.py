@@ -23,6 +23,7 @@ WORLDLY = frozenset(
         errno.ENODEV,
     }
 )
+LARGEST = 2**63 - 1
 
 
 class Stat(NamedTuple):
@@ -42,11 +43,14 @@ class Stat(NamedTuple):
 
 
 def stat_of(found: os.stat_result, *, inodes: bool = True) -> Stat:
-    """Return what is kept of a stat. Without `inodes` (they change on some file systems) they are 0."""
-    inode = found.st_ino if inodes else 0
+    """Return what is kept of a stat. Without `inodes` (they change on some file systems) they are 0.
+
+    All fit into SQLite's signed 64 bits: an inode may be larger, a time may be later than the year 2262.
+    """
     if not stat.S_ISREG(found.st_mode):
-        return Stat(0, 0, found.st_ino)
-    return Stat(found.st_size, found.st_mtime_ns, inode)
+        return Stat(0, 0, found.st_ino & LARGEST)
+    mtime_ns = max(-LARGEST, min(LARGEST, found.st_mtime_ns))
+    return Stat(found.st_size, mtime_ns, found.st_ino & LARGEST if inodes else 0)
 
 
 @dataclass(frozen=True, slots=True)

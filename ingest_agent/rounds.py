@@ -21,7 +21,7 @@ class Rounds:
     def __init__(self, walk: Callable[[bytes], Walk], every_s: float) -> None:
         self._walk = walk
         self.every_s = every_s
-        self._folders: dict[bytes, None] = {}
+        self._folders: dict[bytes, bool] = {}
         self._current: Walk | None = None
         self._entries: Iterator[Found | Unreadable] | None = None
         self._is_round = False
@@ -31,6 +31,7 @@ class Rounds:
         self._spent_s = 0.0
         self._unvisited: set[bytes] = set()
         self.rounds = 0
+        self.in_whole_folder = False
 
     @property
     def walking(self) -> bool:
@@ -45,9 +46,9 @@ class Rounds:
         """Tell whether a round should begin."""
         return self._next_round is not None and now >= self._next_round
 
-    def look_into(self, relative: bytes) -> None:
-        """Walk one folder soon."""
-        self._folders[relative] = None
+    def look_into(self, relative: bytes, *, whole: bool) -> None:
+        """Walk one folder soon; `whole` when it was renamed in, so that its files need not settle."""
+        self._folders[relative] = whole or self._folders.get(relative, False)
 
     def begin(self, now: float, unvisited: set[bytes]) -> None:
         """Walk everything from the time `now` on; the jobs of `unvisited` folders wait for it."""
@@ -95,12 +96,13 @@ class Rounds:
             return True
         if self._folders:
             folder = next(iter(self._folders))
-            del self._folders[folder]
+            self.in_whole_folder = self._folders.pop(folder)
             self._start(folder, is_round=False)
         elif self.is_due(now):
             self._next_round = None
             self._is_whole = True
             self._spent_s = 0.0
+            self.in_whole_folder = False
             self._start(b"", is_round=True)
         return self._current is not None
 

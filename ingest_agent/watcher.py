@@ -58,7 +58,7 @@ class _Telling(InotifyMoveEventGrouper):
     def _tell_folder(self, event: PathedInotifyEvent, relative: bytes) -> None:
         if event.ev.is_create or event.ev.is_moved_to:
             self._moved.pop(event.ev.cookie, None)
-            self._hints.folder(relative)
+            self._hints.folder(relative, whole=event.ev.is_moved_to)
 
     def get_queued_moved_from_event(self, cookie: int) -> PathedInotifyEvent | None:
         return self._moved.get(cookie)
