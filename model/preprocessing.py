@@ -8,27 +8,20 @@ machine do exactly the same.
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
+from model.decoding import decode
 from model.image_formats import Header, ImageError, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-# OpenCV reads this once, when it is loaded. The spec's own limit is checked first; this is the net below.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
-
-import cv2
-
-# A damaged file is our caller's to report; OpenCV would print several lines about each.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 __all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
 
@@ -101,7 +94,7 @@ def prepare(data: bytes, spec: InputSpec) -> NDArray[np.uint8]:
         size = f"{header.width} x {header.height}"
         detail = f"The picture claims {size} pixels; at most {spec.max_pixels:,} are read."
         raise ImageError("too-many-pixels", detail)
-    return prepare_pixels(_decode(data, header, spec), spec)
+    return prepare_pixels(decode(data, header, 4 * spec.thumbnail), spec)
 
 
 def prepare_pixels(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
@@ -129,72 +122,6 @@ def _border(height: int, width: int) -> NDArray[np.intp]:
     inside = np.zeros((height, width), dtype=bool)
     inside[1:-1, 1:-1] = True
     return np.flatnonzero(~inside)
-
-
-def _decode(data: bytes, header: Header, spec: InputSpec) -> NDArray[np.uint8]:
-    """Decode to (h, w) or (h, w, 3) uint8, upright, on white where it was transparent."""
-    flags = cv2.IMREAD_UNCHANGED
-    if header.format == "JPEG":
-        flags = _jpeg_flags(header, spec)
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise ImageError("not-an-image", f"The {header.format} file cannot be decoded.") from error
-    if picture is None:
-        raise ImageError(
-            "not-an-image", f"The {header.format} file is damaged or of a kind that is not read."
-        )
-    if picture.dtype == np.uint16:
-        picture = _halved(picture)
-    if picture.dtype != np.uint8:
-        raise ImageError("unsupported-format", f"The {header.format} file holds {picture.dtype} samples.")
-    return _turned(_flattened(picture), header.orientation)
-
-
-# EXIF orientation as a transposition, then a flip of rows and of columns.
-_TURNS = {
-    2: (False, False, True), 3: (False, True, True), 4: (False, True, False), 5: (True, False, False),
-    6: (True, False, True), 7: (True, True, True), 8: (True, True, False),
-}  # fmt: skip
-
-
-def _turned(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn a picture upright as EXIF says."""
-    if orientation not in _TURNS:
-        return picture
-    transposed, rows, columns = _TURNS[orientation]
-    if transposed:
-        picture = picture.swapaxes(0, 1)
-    return np.ascontiguousarray(picture[:: -1 if rows else 1, :: -1 if columns else 1])
-
-
-def _jpeg_flags(header: Header, spec: InputSpec) -> int:
-    """Let the JPEG decoder shrink the picture while at least four thumbnails' edge is left."""
-    enough = max(header.width, header.height) // (4 * spec.thumbnail)
-    if enough >= 8:
-        return cv2.IMREAD_REDUCED_COLOR_8
-    if enough >= 4:
-        return cv2.IMREAD_REDUCED_COLOR_4
-    if enough >= 2:
-        return cv2.IMREAD_REDUCED_COLOR_2
-    return cv2.IMREAD_ANYCOLOR
-
-
-def _halved(picture: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Scale 16-bit samples to 8 bits, rounded: 65535 becomes 255."""
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _flattened(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay a picture with an alpha channel on white; drop the channel axis of a gray one."""
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    if channels == 1:
-        return picture.reshape(picture.shape[:2])
-    if channels == 3:
-        return picture
-    colour, alpha = picture[..., :-1].astype(np.uint16), picture[..., -1:].astype(np.uint16)
-    laid = (colour * alpha + 255 * (255 - alpha) + 127) // 255
-    return laid.astype(np.uint8).reshape(picture.shape[:2] if channels == 2 else (*picture.shape[:2], 3))
 
 
 def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
