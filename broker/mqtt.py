@@ -36,6 +36,7 @@ class MqttConnection:
         self._learned_bytes: int | None = None
         self._stop_at: float | None = None
         self._told: set[Notice] = set()
+        self._away = False
         self._short_lives = 0
         self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
@@ -132,32 +133,28 @@ class MqttConnection:
             self._learned_bytes = min(session.too_large_bytes, self._learned_bytes or session.too_large_bytes)
         if lived_s > SHORT_LIFE_S:
             self._told.clear()
-        if kicked is not None:
-            self._tell(kicked)
-        if began is not None:
+        if kicked is not None and kicked not in self._told:
+            self._told.add(kicked)
+            self._inbox.put(kicked)
+        if began is not None or (kicked is None and not self._away):
+            self._away = True
             self._inbox.put(Notice("disconnected", why))
-        elif kicked is None:
-            self._tell(Notice("disconnected", why))
-        self._choose_wait(session.kicked, lived_s)
+        self._choose_wait(session)
 
-    def _choose_wait(self, kicked: Notice | None, lived_s: float) -> None:
-        if kicked is not None and kicked.kind == "taken-over":
+    def _choose_wait(self, session: Session) -> None:
+        """Begin with short waits again when it went well, or badly for the first time."""
+        if session.kicked is not None and session.kicked.kind == "taken-over":
             self._backoff.slow_down()
-        elif kicked is None and lived_s > SHORT_LIFE_S:
+        elif session.kicked is None and session.accepted_at is not None and self._short_lives < 2:
             self._backoff.reset()
 
     def _suspicion(self, began: float | None, lived_s: float) -> Notice | None:
         """Guess that two clients fight for one id: Mosquitto 2.0.11 does not say why it cuts one off.
 
-        It is only told: the waits, which short lives never reset, grow apart by themselves.
+        It is only told: the waits, which repeated short lives do not reset, grow apart by themselves.
         """
         self._short_lives = self._short_lives + 1 if began is not None and lived_s <= SHORT_LIFE_S else 0
         return Notice("taken-over", FIGHT) if self._short_lives >= SHORT_LIVES else None
-
-    def _tell(self, notice: Notice) -> None:
-        if notice not in self._told:
-            self._told.add(notice)
-            self._inbox.put(notice)
 
     def _wait(self, bell: Bell) -> None:
         until = time.monotonic() + self._backoff.next_s()
