@@ -18,6 +18,7 @@ from cli import (
     export,
     jobs,
     modelling,
+    reconcile,
     results,
     status,
     up,
@@ -34,7 +35,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-GROUPS = (demo, up, classify, results, export, status, jobs, configuration, modelling, development, chaos)
+GROUPS = (
+    demo,
+    up,
+    classify,
+    results,
+    export,
+    status,
+    jobs,
+    reconcile,
+    configuration,
+    modelling,
+    development,
+    chaos,
+)
 for group in GROUPS:
     group.register(app)
 

@@ -12,6 +12,7 @@ from broker.settings import Settings
 from cli.errors import CannotRun
 from ingest_agent.names import text_of
 from ingest_agent.places import Ignored, is_ours
+from ingest_agent.sealing import wire_name
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def pack(source: Path, settings: Settings, advance: Callable[[int], None] = lamb
             advance(number + 1)
     except OSError as error:
         raise CannotRun(f"{source}: cannot be put into the inbox {inbox}: {error}") from error
-    return Parcel(waiting, _free_name(inbox, source), frozenset(text_of(relative) for relative in files))
+    return Parcel(waiting, _free_name(inbox, source), frozenset(wire_name(relative) for relative in files))
 
 
 def files_below(source: Path, ignored: Ignored) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""`jobs`, `job ID` and `reconcile JOB`: what became of each dropped folder."""
+"""`jobs` and `job ID`: what became of each dropped folder."""
 
 import json
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broker.settings import Settings
-from cli.errors import CannotRun, Wrong
+from cli.errors import Wrong
 from cli.given import given
 from cli.moments import span
 from cli.screen import answers, table
@@ -24,7 +24,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(jobs)
     app.command()(job)
-    app.command()(reconcile)
 
 
 def jobs(
@@ -107,13 +106,3 @@ def _show_job(one: "Job") -> None:
     out(f"age       {age}" + (f", ETA {eta}" if eta else ""))
     if one.process_s is not None:
         out(f"process   {span(one.process_s)}, of which the model {span(one.predict_s)}")
-
-
-def reconcile(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Compare a job's folder, ledger and database.
-
-    Exit code 0 only when the three agree.
-    """
-    from ingest_agent import inspection
-
-    raise CannotRun(f"not yet: {inspection} {job_id} {as_json} {context}")

@@ -1,0 +1,226 @@
+"""`models` and `bench model`: the bundles, their figures, and which one serves."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.errors import CannotRun, Wrong
+from cli.given import given
+from cli.modelling import DATA
+from cli.screen import answers, say, table
+
+if TYPE_CHECKING:
+    from model.registry import Difference, Trial
+
+models = typer.Typer(
+    name="models", help="Bundles: list, show, compare, promote, roll back.", no_args_is_help=True
+)
+bench = typer.Typer(name="bench", help="Measure how fast something is here.", no_args_is_help=True)
+
+Version = Annotated[str, typer.Argument(metavar="VERSION")]
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", exists=True, help=DATA)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(models)
+    app.add_typer(bench)
+
+
+def bundles_of(context: typer.Context) -> Path:
+    """Return the directory of bundles that the configuration names, or that its one bundle lies in."""
+    configured = given(context).settings.model.bundle
+    return configured.parent if (configured / "manifest.json").exists() else configured
+
+
+@models.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    """List the bundles, the newest last; a star marks the one that serves."""
+    from model.manifest import BundleError
+    from model.registry import current_version, list_bundles
+
+    folder = bundles_of(context)
+    try:
+        found, current = list_bundles(folder), current_version(folder)
+    except BundleError as error:
+        raise CannotRun(str(error)) from error
+    if as_json:
+        rows = [{"current": one.version == current, **one.to_dict()} for one in found]
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    table(
+        ("", "version", "created", "weights", "validation accuracy", "engines' graphs"),
+        [
+            (
+                "*" if one.version == current else "",
+                one.version,
+                one.created_at,
+                f"{one.weights:,}",
+                _percent(one.accuracy.get("accuracy")),
+                ", ".join(sorted(one.graphs)),
+            )
+            for one in found
+        ],
+        right=("weights", "validation accuracy"),
+        whole=("version",),
+    )
+
+
+@models.command()
+def show(context: typer.Context, version: Version) -> None:
+    """Print a bundle's card."""
+    card = bundles_of(context) / version / "card.md"
+    if not card.is_file():
+        raise Wrong(f"no bundle is called {version!r}; ./tailorbird models list tells which there are")
+    typer.echo(card.read_text(encoding="utf-8"))
+
+
+@models.command()
+def compare(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(metavar="A")],
+    after: Annotated[str, typer.Argument(metavar="B")],
+    data: Data,
+    as_json: Json = False,
+) -> None:
+    """Set two bundles side by side on the same labelled images."""
+    differences = _differences(context, before, after, data)
+    if as_json:
+        typer.echo(
+            json.dumps({d.figure: {"before": d.before, "after": d.after} for d in differences}, indent=2)
+        )
+    else:
+        _show(differences, before, after)
+
+
+@models.command()
+def promote(
+    context: typer.Context,
+    version: Version,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", exists=True, help=f"What the gate measures on: {DATA}"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote all the same, and say what that overrode.")
+    ] = False,
+) -> None:
+    """Let a bundle serve from now on, if it passes the gate.
+
+    The gate measures it and the current one on the same images: accuracy, recall of each class, calibration,
+    speed. Running predictors change over by themselves.
+    """
+    from model.manifest import BundleError
+    from model.registry import GateError, current_version
+    from model.registry import promote as promote_bundle
+
+    folder = bundles_of(context)
+    current = current_version(folder)
+    if data is None and not force:
+        raise typer.BadParameter("the gate needs labelled images: --data DIR (or --force goes without)")
+    differences = _differences(context, current, version, data) if current and data else []
+    if differences:
+        _show(differences, str(current), version)
+    try:
+        overridden = promote_bundle(folder, version, differences, force=force)
+    except GateError as error:
+        raise Wrong(str(error)) from error
+    except BundleError as error:
+        raise CannotRun(str(error)) from error
+    for objection in overridden:
+        say(f"overridden: {objection}")
+    if not differences:
+        say("overridden: nothing was measured")
+    answers().print(f"{version} serves from now on; ./tailorbird models rollback goes back to {current}")
+
+
+@models.command()
+def rollback(context: typer.Context) -> None:
+    """Let the bundle serve that did before."""
+    from model.manifest import BundleError
+    from model.registry import rollback as roll_back
+
+    try:
+        version = roll_back(bundles_of(context))
+    except BundleError as error:
+        raise Wrong(str(error)) from error
+    answers().print(f"{version} serves from now on")
+
+
+@bench.command("model")
+def bench_model(
+    context: typer.Context,
+    bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="[the configured one]")] = None,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0.1, help="For each batch size.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Measure every engine: images/s, milliseconds by batch size, start time and memory."""
+    from model.benchmark import BATCHES, measure_engine
+    from model.engines import ENGINES, EngineError
+
+    settings = given(context).settings.model
+    found = []
+    for engine in ENGINES:
+        try:
+            found.append(measure_engine(bundle or settings.bundle, engine, settings.threads, seconds))
+        except EngineError as error:
+            say(f"{engine}: {error}")
+    if as_json:
+        typer.echo(json.dumps([one.to_dict() for one in found], indent=2))
+        return
+    sizes = [f"ms at {size}" for size in BATCHES]
+    rows = [
+        (
+            one.engine,
+            f"{one.images_per_s:,.0f}",
+            *(f"{one.batch_ms[str(size)]:.2f}" for size in BATCHES),
+            f"{one.start_s:.2f}",
+            f"{one.memory_mib:.0f}",
+        )
+        for one in found
+    ]
+    columns = ("engine", "images/s", *sizes, "start s", "memory MiB")
+    table(columns, rows, right=columns[1:])
+
+
+def _differences(context: typer.Context, before: str, after: str, data: Path) -> "list[Difference]":
+    from model.registry import compare as compare_trials
+
+    return compare_trials(_trial(context, before, data), _trial(context, after, data))
+
+
+def _trial(context: typer.Context, version: str, data: Path) -> "Trial":
+    from model.benchmark import measure_engine
+    from model.classifier import Classifier
+    from model.data import DataError, load_dataset
+    from model.engines import EngineError
+    from model.evaluation import evaluate
+    from model.manifest import BundleError
+    from model.registry import Trial
+
+    settings = given(context).settings.model
+    bundle = bundles_of(context) / version
+    say(f"measuring {version}")
+    try:
+        classifier = Classifier.open(bundle, settings.engine, settings.threads)
+        evaluation = evaluate(classifier, load_dataset(data, "test", classifier.input))
+        speed = measure_engine(bundle, classifier.engine, settings.threads).images_per_s
+    except (BundleError, DataError, EngineError, OSError) as error:
+        raise CannotRun(str(error)) from error
+    return Trial(evaluation, speed)
+
+
+def _show(differences: "list[Difference]", before: str, after: str) -> None:
+    rows = [(d.figure, *(_figure(d, value) for value in (d.before, d.after))) for d in differences]
+    table(("", before, after), rows, right=(before, after))
+
+
+def _figure(difference: "Difference", value: float) -> str:
+    return f"{value:,.0f}" if difference.figure == "images/s" else f"{value:.2%}"
+
+
+def _percent(value: object) -> str:
+    return f"{value:.2%}" if isinstance(value, float) else ""
