@@ -41,7 +41,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not found:
         pytest.skip("PostgreSQL is not installed")
     # The server refuses to run as root, and its socket's path may have 107 bytes only.
-    owner = "postgres" if Path.home() == Path("/root") else None
+    owner = "postgres" if os.geteuid() == 0 else None
     folder = Path(
         subprocess.check_output(["mktemp", "-d", "/tmp/store-pg.XXXXXX"], text=True, user=owner).strip()
     )
