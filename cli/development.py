@@ -13,7 +13,8 @@ from cli.errors import OK, PROBLEM, CannotRun
 from cli.screen import say
 
 Arguments = Annotated[
-    list[str], typer.Argument(default_factory=list, metavar="[-- ARGUMENTS]", help="For pytest.")
+    list[str],
+    typer.Argument(default_factory=list, metavar="[-- ARGUMENTS]", help="For pytest.", show_default=False),
 ]
 
 

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="What to write.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.")],
     since: Annotated[
         datetime | None,
         typer.Option(parser=moment, metavar="TIME", help="From this time: 2026-11-22, or 2h ago."),

@@ -59,7 +59,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
                 one.version,
                 one.created_at,
                 f"{one.weights:,}",
-                _percent(one.accuracy.get("accuracy")),
+                _percent(one.accuracy.get("validation", {}).get("accuracy")),
                 ", ".join(sorted(one.graphs)),
             )
             for one in found
