@@ -120,8 +120,13 @@ def unprivileged() -> Iterator[Path]:
     if was_root:
         os.chown(folder, NOBODY, NOBODY)
         os.seteuid(NOBODY)
-    yield folder
-    if was_root:
-        os.seteuid(0)
-    folder.chmod(0o700)
-    shutil.rmtree(folder)
+    try:
+        Path(__file__).stat()  # the migrations are read by whoever runs the test
+        yield folder
+    except PermissionError:
+        pytest.skip("only root may look into the folder that this project lies in")
+    finally:
+        if was_root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
