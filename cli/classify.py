@@ -9,6 +9,7 @@ import typer
 
 from broker.settings import Settings
 from broker.topics import Topics
+from cli.ending import Ending
 from cli.errors import PROBLEM, CannotRun
 from cli.given import given
 from cli.screen import answers, progress, say
@@ -41,7 +42,8 @@ def classify(
     from cli.outcomes import show_classes, show_rows
 
     settings = given(context).settings
-    watch, parcel = _through_the_line(settings, folder)
+    with Ending() as ending:
+        watch, parcel = _through_the_line(settings, folder, ending)
     failed = sum(not outcome.is_classified for outcome in watch.outcomes.values())
     if as_json:
         typer.echo(json.dumps(_as_dict(watch, parcel), indent=2, ensure_ascii=False))
@@ -54,7 +56,7 @@ def classify(
         raise typer.Exit(PROBLEM)
 
 
-def _through_the_line(settings: Settings, folder: Path) -> tuple["Watch", "Parcel"]:
+def _through_the_line(settings: Settings, folder: Path, ending: Ending) -> tuple["Watch", "Parcel"]:
     from cli.dropping import pack
     from cli.reader import Reader
     from cli.watching import Watch, follow, topics_of
@@ -65,7 +67,7 @@ def _through_the_line(settings: Settings, folder: Path) -> tuple["Watch", "Parce
     with Reader(settings, topics) as reader:
         reader.connect()
         _expect_an_agent(settings, reader)
-        parcel = pack(folder, settings)
+        parcel = pack(folder, settings, lambda _: ending.check())
         watch = Watch(parcel.folder, parcel.images)
         with progress() as bar:
             task = bar.add_task("classifying", total=len(parcel.images))
@@ -74,7 +76,7 @@ def _through_the_line(settings: Settings, folder: Path) -> tuple["Watch", "Parce
             except OSError as error:
                 parcel.discard()
                 raise CannotRun(f"{parcel.target}: {error.strerror}") from error
-            follow(watch, reader, lambda done: bar.update(task, completed=done))
+            follow(watch, reader, lambda done: bar.update(task, completed=done), ending.check)
     return watch, parcel
 
 

@@ -7,8 +7,11 @@ import typer
 from broker.messages import Failure, Message, PredictionBatch
 from broker.settings import Settings
 from broker.topics import CANARY_PREFIX, Topics
-from cli.errors import OK
+from cli.ending import Ending
 from cli.given import given
+from cli.screen import say
+
+HEAR_S = 0.2
 
 
 def register(app: typer.Typer) -> None:
@@ -43,17 +46,15 @@ def _follow(settings: Settings, source: str | None, *, as_json: bool) -> None:
 
     topics = Topics(settings.broker.root)
     name = source or "+"
-    with Reader(settings, [topics.predictions(name), topics.failures(name)]) as reader:
+    with Ending() as ending, Reader(settings, [topics.predictions(name), topics.failures(name)]) as reader:
         reader.connect()
-        try:
-            while True:
-                for _, message in reader.hear(1.0):
-                    if source is None and getattr(message, "source", "").startswith(CANARY_PREFIX):
-                        continue
-                    for line in [encode(message).decode()] if as_json else lines(message):
-                        typer.echo(line)
-        except KeyboardInterrupt:
-            raise typer.Exit(OK) from None
+        say(f"following {topics.predictions(name)}; Ctrl-C ends it")
+        while not ending.asked:
+            for _, message in reader.hear(HEAR_S):
+                if source is None and getattr(message, "source", "").startswith(CANARY_PREFIX):
+                    continue
+                for line in [encode(message).decode()] if as_json else lines(message):
+                    typer.echo(line)
 
 
 def lines(message: Message) -> list[str]:

@@ -157,17 +157,9 @@ def test_job_that_is_unknown_is_a_problem(line: RunningUp, cli: RunCli) -> None:
 def test_follow_shows_predictions_as_they_come(line: RunningUp, start: Start) -> None:
     """A file dropped into the root of the inbox appears as one line."""
     follower = start("results", "--follow", "--config", str(line.config))
-    # A subscriber says nothing when it is there, so files are dropped until one of them is heard of.
-    number = 0
-
-    def heard() -> bool:
-        nonlocal number
-        number += 1
-        shutil.copy(PICTURES / "Bag" / "brown.png", line.settings.ingest_agent.inbox / f"follow-{number}.png")
-        until(lambda: True)
-        return "Bag" in follower.said
-
-    until(heard, 30)
+    follower.wait_for("following", 30)
+    shutil.copy(PICTURES / "Bag" / "brown.png", line.settings.ingest_agent.inbox / "loose.png")
+    follower.wait_for("loose.png  Bag", 30)
     assert 0 == follower.stop()
 
 
