@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.chaos.world import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
-def test_chaos_short_keeps_the_promise(mosquitto_binary: str) -> None:
+def test_chaos_short_keeps_the_promise(mosquitto_program: Path) -> None:
     """Nothing is lost and nothing doubled while services die, connections break and the disk fills."""
     command = [
         sys.executable,
