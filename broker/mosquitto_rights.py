@@ -14,6 +14,7 @@ def access_list(settings: Settings) -> str:
         "predictor_service": _predictor_service(topics),
         "store": _store(topics),
         "reader": _reader(topics),
+        "client": _client(topics, "client"),
     }
     return "\n".join(_account(name, rights) for name, rights in accounts.items())
 
@@ -55,6 +56,16 @@ def _store(topics: Topics) -> Rights:
 
 def _reader(topics: Topics) -> Rights:
     return [("read", topics.everything())]
+
+
+def _client(topics: Topics, source: str) -> Rights:
+    """Let a program publish pixels under one source, and see what became of them."""
+    return [
+        ("write", topics.pixels(source)),
+        *(("read", topic(source)) for topic in (topics.predictions, topics.receipts, topics.answers)),
+        ("read", topics.model()),
+        ("read", topics.status()),
+    ]
 
 
 def _itself(topics: Topics, service: str) -> Rights:
