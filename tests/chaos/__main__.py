@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.chaos.droppers import Dropper
 from tests.chaos.faults import Faults, small_disk
-from tests.chaos.verdict import Verdict, judge
+from tests.chaos.verdict import Recovery, Verdict, judge
 from tests.chaos.world import World
 
 STATE_MB = 256
@@ -63,7 +63,7 @@ def run(folder: Path, options: argparse.Namespace, *, disk: bool) -> Verdict:
 
 def harm(
     world: World, dropper: Dropper, arriving: threading.Thread, options: argparse.Namespace, *, disk: bool
-) -> tuple[Counter[str], list[float]]:
+) -> tuple[Counter[str], list[Recovery]]:
     """Do one fault every 1 to 3 s while pictures arrive; return the counts by kind and the recoveries in s.
 
     A recovery is measured from outside: a picture is dropped right after the fault, and the time is taken
@@ -73,25 +73,30 @@ def harm(
     faults = Faults(world, seed=options.seed, disk=disk)
     counts: Counter[str] = Counter()
     probes: list[threading.Thread] = []
-    recoveries: list[float] = []
+    recoveries: list[Recovery] = []
+    began = time.monotonic()
     ends = time.monotonic() + options.minutes * 60
     limit = options.faults or sys.maxsize
     while (arriving.is_alive() or time.monotonic() < ends) and counts.total() < limit:
         time.sleep(rng.uniform(1.0, 3.0))
         if kind := faults.one():
             counts[kind] += 1
-            probes.append(threading.Thread(target=_recover, args=(world, dropper.probe(), recoveries)))
+            probes.append(
+                threading.Thread(target=_recover, args=(world, dropper.probe(), kind, began, recoveries))
+            )
             probes[-1].start()
     for probe in probes:
         probe.join()
     return counts, recoveries
 
 
-def _recover(world: World, path: str, recoveries: list[float]) -> None:
+def _recover(world: World, path: str, kind: str, began: float, recoveries: list[Recovery]) -> None:
+    at_s = time.monotonic() - began
     try:
-        recoveries.append(world.wait(lambda: world.has_row(path), 120, path))
+        seconds = world.wait(lambda: world.has_row(path), 120, path)
     except TimeoutError:
-        recoveries.append(float("inf"))
+        seconds = float("inf")
+    recoveries.append(Recovery(kind, round(at_s, 1), round(seconds, 2)))
 
 
 if __name__ == "__main__":

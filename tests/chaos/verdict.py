@@ -12,6 +12,15 @@ from tests.chaos.world import World
 SETTLE_S = 180.0
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """How long a picture took that was dropped right after a fault, `at_s` after the run's first one."""
+
+    kind: str
+    at_s: float
+    seconds: float
+
+
 @dataclass
 class Verdict:
     """What a run showed; `lost` and `doubled` hold paths with (rows found, fewest, most)."""
@@ -22,7 +31,7 @@ class Verdict:
     rows: int
     lost: dict[str, tuple[int, int, int]]
     doubled: dict[str, tuple[int, int, int]]
-    recoveries: list[float]
+    recoveries: list[Recovery]
     disagreements: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
 
@@ -48,13 +57,16 @@ class Verdict:
         ]
         lines += [f"        {line}" for line in self.disagreements[:20]]
         if self.recoveries:
-            worst, middle = max(self.recoveries), median(self.recoveries)
-            lines.append(f"recovery: median {middle:.2f} s, worst {worst:.2f} s of {len(self.recoveries)}")
+            seconds = [one.seconds for one in self.recoveries]
+            middle, worst = median(seconds), max(seconds)
+            lines.append(f"recovery: median {middle:.2f} s, worst {worst:.2f} s of {len(seconds)}")
+            slowest = sorted(self.recoveries, key=lambda one: one.seconds)[-5:]
+            lines += [f"        {one.seconds:6.2f} s  {one.kind}, at {one.at_s:.0f} s" for one in slowest]
         return "\n".join(lines)
 
 
 def judge(
-    world: World, dropper: Dropper, counts: Counter[str], recoveries: list[float], *, without: list[str]
+    world: World, dropper: Dropper, counts: Counter[str], recoveries: list[Recovery], *, without: list[str]
 ) -> Verdict:
     """Wait until the line is quiet, then compare what was dropped with what stands in the database."""
     dropped = dropper.dropped
