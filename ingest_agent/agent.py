@@ -41,6 +41,7 @@ from ingest_agent.window import Window
 
 RECEIVE_LIMIT = 256
 IDLE_S = 0.5
+SPEC_WAIT_S = 1.0
 PROGRESS_S = 0.5
 STATUS_S = 2.0
 PROGRESS_MESSAGES = 50
@@ -77,7 +78,8 @@ class Agent:
         self._finishing = Finishing(own, self._jobs, self._intake, self._outbox, self._results)
         self._pruner = Pruner(self._ledger, self._inbox)
         self._connections = 0
-        self._next: dict[str, float] = {}
+        # The announcement is retained and comes right after the connection: it is given a moment.
+        self._next = {"spec": time.monotonic() + SPEC_WAIT_S}
         self._said: dict[str, object] = {}
 
     def __enter__(self) -> Self:
@@ -181,7 +183,7 @@ class Agent:
             self._canary.returned(receipt, time.monotonic())
             self._line.acknowledge(delivery)
         else:
-            self._outbox.take_receipt(delivery, receipt)
+            self._outbox.take_receipt(delivery, receipt, time.monotonic())
 
     def _take_model(self, announcement: ModelAnnouncement) -> None:
         now = time.monotonic()

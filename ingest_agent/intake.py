@@ -25,7 +25,8 @@ from model.preprocessing import InputSpec
 
 CREATED_LOOK_S = 0.25
 WORLD_RETRY_S = 1.0
-LOOK_S = 0.2
+LOOK_MIN_S = 0.2
+LOOK_MAX_S = 1.0
 READ_AHEAD_IMAGES = 512
 
 
@@ -264,7 +265,7 @@ class Intake:
     @property
     def _look_s(self) -> float:
         """How often a waiting file is looked at."""
-        return max(self._patience.settle_s, LOOK_S)
+        return min(max(self._patience.settle_s, LOOK_MIN_S), LOOK_MAX_S)
 
     # What became of them
 

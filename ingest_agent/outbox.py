@@ -121,12 +121,13 @@ class Outbox:
         """Take in a batch; it goes out once it is durable."""
         self._sealed.append(sealed)
 
-    def take_receipt(self, delivery: Delivery, receipt: Receipt) -> None:
+    def take_receipt(self, delivery: Delivery, receipt: Receipt, now: float) -> None:
         """Take in a receipt; it is acknowledged once the ledger has it."""
         if receipt.batch_id not in self._out:
             self._line.acknowledge(delivery)  # a repeated one: it is known already
         elif len(self._receipts) < RECEIPTS_KEPT:
             self._receipts.append((delivery, receipt))
+            self.window.receipt_came(receipt.batch_id, now)
 
     # Making durable
 
@@ -196,7 +197,9 @@ class Outbox:
             self._count(out, answer, now)
             if answer.done:
                 del self._out[answer.batch_id]
-                self.window.answered(answer.batch_id, now)
+                self.window.remove(answer.batch_id)
+            else:
+                self.window.partly_answered(answer.batch_id, now)
         for delivery in group.deliveries:
             self._receipts.popleft()
             self._line.acknowledge(delivery)
@@ -261,7 +264,7 @@ class Outbox:
         self._ledger.replace(batch_id, parts)
         self._line.event("warning", "batch-split", f"batch {batch_id}: {error}", batch_id=batch_id)
         del self._out[batch_id]
-        self.window.drop(batch_id)
+        self.window.remove(batch_id)
         self._registered([Sealed(part, out.job, list(by_wire_name(part.images))) for part in parts])
 
     def say_progress(self, limit: int) -> None:

@@ -23,6 +23,7 @@ class Outstanding:
     sends: int = 0
     timeouts: int = 0
     due: float = 0.0
+    has_receipt: bool = False
 
 
 class Window:
@@ -55,11 +56,11 @@ class Window:
 
     def due(self, now: float) -> list[str]:
         """Return the batches that have to be sent now, the oldest first."""
-        return [out.batch_id for out in self._out.values() if out.due <= now]
+        return [out.batch_id for out in self._out.values() if out.due <= now and not out.has_receipt]
 
     def next_due(self) -> float | None:
         """Return when the next batch has to be sent again, None when none is out."""
-        return min((out.due for out in self._out.values()), default=None)
+        return min((out.due for out in self._out.values() if not out.has_receipt), default=None)
 
     def sent(self, batch_id: str, now: float) -> bool:
         """Note that a batch was handed to the broker; True when it was the first time."""
@@ -78,14 +79,23 @@ class Window:
         """Put off a batch that could not be sent."""
         self._out[batch_id].due = due
 
-    def answered(self, batch_id: str, now: float) -> None:
-        """Take out a batch whose receipt has come; one that was sent only once tells the round trip."""
-        out = self._out.pop(batch_id, None)
-        if out is not None and out.sends == 1 and out.last_sent is not None:
+    def receipt_came(self, batch_id: str, now: float) -> None:
+        """Send a batch no more, for its receipt is here; one that was sent only once tells the round trip."""
+        out = self._out.get(batch_id)
+        if out is None or out.has_receipt:
+            return
+        out.has_receipt = True
+        if out.sends == 1 and out.last_sent is not None:
             self.round_trip.measured(now - out.last_sent)
 
-    def drop(self, batch_id: str) -> None:
-        """Take out a batch that was replaced by others."""
+    def partly_answered(self, batch_id: str, now: float) -> None:
+        """Have a batch sent again after a while, for its receipt did not name all its images."""
+        out = self._out[batch_id]
+        out.has_receipt = False
+        out.due = now + self.round_trip.timeout_s(out.timeouts)
+
+    def remove(self, batch_id: str) -> None:
+        """Take out a batch that is answered, or was replaced by others."""
         self._out.pop(batch_id, None)
 
     def reconnected(self, now: float) -> None:
