@@ -5,10 +5,11 @@ is one of several possible reasons for the death (others: the administrator, the
 predicted alone from then on, and put aside at its third death.
 """
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ ERRORS_ALLOWED = 1
 DEATHS_ALLOWED = 2
 KEPT_S = 24 * 3600.0
 NOTE_BYTES = 65_536
+NOT_OPEN = -1
 
 
 class PoisonNotes:
@@ -23,38 +25,49 @@ class PoisonNotes:
 
     `folder/failed/<batch_id>` holds one letter per failure, `e` for an error and `d` for a death;
     `folder/<instance>.busy` names what is being predicted. Nothing is synced to the disk: the notes are to
-    survive a process, not the machine.
+    survive a process, not the machine. A disk that takes no notes stops nothing: `trouble` says why, and what
+    this process has seen itself still counts.
     """
 
     def __init__(self, folder: Path, instance: str) -> None:
         self._failed = folder / "failed"
         self._busy = folder / f"{instance}.busy"
-        self._file = -1
+        self._file = NOT_OPEN
+        self._own: dict[str, str] = {}
+        self.trouble: str | None = None
 
     def __enter__(self) -> Self:
         """Read what an earlier process of this instance died of, and forget what is older than a day."""
+        with self._noting():
+            self._open()
+        return self
+
+    def _open(self) -> None:
         self._failed.mkdir(parents=True, exist_ok=True)
         self._forget_old()
         self._file = os.open(self._busy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for batch_id in _ids(os.pread(self._file, NOTE_BYTES, 0)):
             self._note(batch_id, "d")
-        self.done()
-        return self
+        os.ftruncate(self._file, 0)
 
     def __exit__(self, *_: object) -> None:
         """Close the note; a clean end leaves it empty."""
         self.done()
-        os.close(self._file)
+        if self._file != NOT_OPEN:
+            os.close(self._file)
 
     def begin(self, batch_ids: Sequence[str]) -> None:
         """Note what is being predicted now; costs a few microseconds."""
-        note = json.dumps(list(batch_ids)).encode()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, note, 0)
+        with self._noting():
+            if self._file == NOT_OPEN:
+                self._open()
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, json.dumps(list(batch_ids)).encode(), 0)
 
     def done(self) -> None:
         """Note that nothing is being predicted."""
-        os.ftruncate(self._file, 0)
+        if self._file != NOT_OPEN:
+            os.ftruncate(self._file, 0)
 
     def failed(self, batch_id: str) -> None:
         """Note that predicting this batch raised an error."""
@@ -62,23 +75,40 @@ class PoisonNotes:
 
     def suspicious(self, batch_id: str) -> bool:
         """Tell whether the batch has failed at all: it is then predicted alone."""
-        return (self._failed / batch_id).exists()
+        return bool(self._marks(batch_id))
 
     def poisonous(self, batch_id: str) -> bool:
         """Tell whether the batch has failed too often to be tried again."""
-        try:
-            marks = (self._failed / batch_id).read_text()
-        except FileNotFoundError:
-            return False
+        marks = self._marks(batch_id)
         return marks.count("e") > ERRORS_ALLOWED or marks.count("d") > DEATHS_ALLOWED
 
     def forgive(self, batch_id: str) -> None:
         """Forget the failures of a batch that was predicted after all, or put aside."""
-        (self._failed / batch_id).unlink(missing_ok=True)
+        self._own.pop(batch_id, None)
+        with self._noting():
+            (self._failed / batch_id).unlink(missing_ok=True)
+
+    def _marks(self, batch_id: str) -> str:
+        try:
+            noted = (self._failed / batch_id).read_text()
+        except OSError:  # none, or none that can be read
+            noted = ""
+        return max(noted, self._own.get(batch_id, ""), key=len)
 
     def _note(self, batch_id: str, mark: str) -> None:
-        with (self._failed / batch_id).open("a") as file:
-            file.write(mark)
+        marks = self._own[batch_id] = self._marks(batch_id) + mark
+        with self._noting():
+            (self._failed / batch_id).write_text(marks)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember why the disk takes no note, or that it does."""
+        try:
+            yield
+        except OSError as error:
+            self.trouble = f"{self._busy.parent}: {error.strerror or error}"
+        else:
+            self.trouble = None
 
     def _forget_old(self) -> None:
         for path in self._failed.iterdir():

@@ -40,7 +40,14 @@ class Predictor:
         works = [work for delivery in deliveries if (work := self._open(delivery)) is not None]
         for group in groups(works, alone=self._notes.suspicious):
             self._do(group)
+            self._tell_trouble()
         return len(deliveries)
+
+    def _tell_trouble(self) -> None:
+        if self._notes.trouble:
+            self._line.begin("notes-not-written", f"{self._notes.trouble}: predicting goes on without")
+        else:
+            self._line.end("notes-not-written", "notes of failures are written again")
 
     def _open(self, delivery: Delivery) -> Work | None:
         """Return the batch of a delivery, or reject it and return None."""

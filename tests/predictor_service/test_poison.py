@@ -68,3 +68,18 @@ def test_poison_old_marks_are_forgotten(tmp_path: Path) -> None:
     os.utime(tmp_path / "failed" / "a", (old, old))
     with PoisonNotes(tmp_path, "1") as notes:
         assert not notes.suspicious("a")
+
+
+def test_poison_without_a_disk_counts_what_it_sees(tmp_path: Path) -> None:
+    """Notes that cannot be written stop nothing, are told, and are written again when they can be."""
+    (tmp_path / "notes").write_text("a file where the folder should be")
+    with PoisonNotes(tmp_path / "notes", "1") as notes:
+        assert notes.trouble is not None
+        notes.begin(["a"])
+        notes.failed("a")
+        assert (True, False) == (notes.suspicious("a"), notes.poisonous("a"))
+        notes.failed("a")
+        assert notes.poisonous("a")
+        (tmp_path / "notes").unlink()
+        notes.begin(["b"])
+        assert notes.trouble is None
