@@ -48,12 +48,12 @@ def t_shirt(
     canvas.strap([(0.685, 0.09), (0.70, 0.28)], darker(colour, 0.75), 0.006)
 
 
-def _long_sleeved(width: float, cuff: float, hem: float) -> list[Point]:
-    """Outline the left half of a garment with long sleeves that hang beside the body."""
+def _long_sleeved(width: float, cuff: float, hem: float, gap: float = 0.05) -> list[Point]:
+    """Outline the left half of a garment whose long sleeves hang beside the body, `gap` away at the cuff."""
     side = 0.5 - width
     return [
         (0.415, 0.05), (side + 0.01, 0.085), (side - 0.065, 0.16), (side - 0.115, 0.42), (side - 0.155, cuff),
-        (side - 0.05, cuff + 0.015), (side - 0.018, 0.50), (side + 0.005, 0.36), (side + 0.01, 0.6), (side, hem),
+        (side - gap, cuff + 0.015), (side - 0.4 * gap, 0.50), (side + 0.005, 0.36), (side + 0.01, 0.6), (side, hem),
     ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def coat(
     """Draw a coat or jacket: lapels, the edge where it closes, buttons or a zip, pockets."""
     colour = cloth[0]
     edge = darker(colour, 0.35)
-    half = _long_sleeved(0.225, 0.95, hem)
+    half = _long_sleeved(0.225, 0.90, hem, gap=0.03)
     half[-1] = (0.265, hem)
     _fill(canvas, mirrored(half), cloth, folds=0.12)
     canvas.cloth([(0.42, 0.045), (0.58, 0.045), (0.5, 0.24)], darker(colour, 0.3), folds=0)
