@@ -18,6 +18,7 @@ from cli import (
     export,
     jobs,
     modelling,
+    models,
     reconcile,
     results,
     status,
@@ -46,6 +47,7 @@ GROUPS = (
     reconcile,
     configuration,
     modelling,
+    models,
     development,
     chaos,
 )

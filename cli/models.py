@@ -15,9 +15,17 @@ if TYPE_CHECKING:
     from model.registry import Difference, Trial
 
 models = typer.Typer(
-    name="models", help="Bundles: list, show, compare, promote, roll back.", no_args_is_help=True
+    help="List, show, compare, promote and roll back bundles.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
-bench = typer.Typer(name="bench", help="Measure how fast something is here.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure how fast something is here.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 Version = Annotated[str, typer.Argument(metavar="VERSION")]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", exists=True, help=DATA)]
@@ -26,8 +34,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(models)
-    app.add_typer(bench)
+    app.add_typer(models, name="models")
+    app.add_typer(bench, name="bench")
 
 
 def bundles_of(context: typer.Context) -> Path:
@@ -38,7 +46,10 @@ def bundles_of(context: typer.Context) -> Path:
 
 @models.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """List the bundles, the newest last; a star marks the one that serves."""
+    """List the bundles, the newest last.
+
+    A star marks the one that serves.
+    """
     from model.manifest import BundleError
     from model.registry import current_version, list_bundles
 
@@ -72,10 +83,11 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 @models.command()
 def show(context: typer.Context, version: Version) -> None:
     """Print a bundle's card."""
-    card = bundles_of(context) / version / "card.md"
-    if not card.is_file():
-        raise Wrong(f"no bundle is called {version!r}; ./tailorbird models list tells which there are")
-    typer.echo(card.read_text(encoding="utf-8"))
+    card = _bundle(context, version) / "card.md"
+    try:
+        typer.echo(card.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Wrong(f"{version} has no card") from error
 
 
 @models.command()
@@ -117,10 +129,11 @@ def promote(
     from model.registry import GateError, current_version
     from model.registry import promote as promote_bundle
 
-    folder = bundles_of(context)
+    folder = _choosable(context)
     current = current_version(folder)
     if data is None and not force:
         raise typer.BadParameter("the gate needs labelled images: --data DIR (or --force goes without)")
+    _bundle(context, version)
     differences = _differences(context, current, version, data) if current and data else []
     if differences:
         _show(differences, str(current), version)
@@ -134,7 +147,8 @@ def promote(
         say(f"overridden: {objection}")
     if not differences:
         say("overridden: nothing was measured")
-    answers().print(f"{version} serves from now on; ./tailorbird models rollback goes back to {current}")
+    back = f"; ./tailorbird models rollback goes back to {current}" if current not in (None, version) else ""
+    answers().print(f"{version} serves from now on{back}")
 
 
 @models.command()
@@ -144,7 +158,7 @@ def rollback(context: typer.Context) -> None:
     from model.registry import rollback as roll_back
 
     try:
-        version = roll_back(bundles_of(context))
+        version = roll_back(_choosable(context))
     except BundleError as error:
         raise Wrong(str(error)) from error
     answers().print(f"{version} serves from now on")
@@ -157,7 +171,10 @@ def bench_model(
     seconds: Annotated[float, typer.Option(metavar="S", min=0.1, help="For each batch size.")] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Measure every engine: images/s, milliseconds by batch size, start time and memory."""
+    """Measure every engine.
+
+    Images per second, milliseconds by batch size, start time and memory.
+    """
     from model.benchmark import BATCHES, measure_engine
     from model.engines import ENGINES, EngineError
 
@@ -167,7 +184,7 @@ def bench_model(
         try:
             found.append(measure_engine(bundle or settings.bundle, engine, settings.threads, seconds))
         except EngineError as error:
-            say(f"{engine}: {error}")
+            say(str(error))
     if as_json:
         typer.echo(json.dumps([one.to_dict() for one in found], indent=2))
         return
@@ -186,6 +203,25 @@ def bench_model(
     table(columns, rows, right=columns[1:])
 
 
+def _choosable(context: typer.Context) -> Path:
+    """Return the directory of bundles. Raises CannotRun where the configuration names one bundle for good."""
+    configured = given(context).settings.model.bundle
+    folder = bundles_of(context)
+    if folder != configured:
+        raise CannotRun(f"[model] bundle names one bundle, {configured}; to choose, let it name {folder}")
+    return folder
+
+
+def _bundle(context: typer.Context, version: str) -> Path:
+    """Return the folder of a bundle. Raises Wrong when there is none of that name."""
+    from model.manifest import MANIFEST, VERSION_NAME
+
+    folder = bundles_of(context) / version
+    if not VERSION_NAME.fullmatch(version) or not (folder / MANIFEST).is_file():
+        raise Wrong(f"no bundle is called {version!r}; ./tailorbird models list tells which there are")
+    return folder
+
+
 def _differences(context: typer.Context, before: str, after: str, data: Path) -> "list[Difference]":
     from model.registry import compare as compare_trials
 
@@ -202,7 +238,7 @@ def _trial(context: typer.Context, version: str, data: Path) -> "Trial":
     from model.registry import Trial
 
     settings = given(context).settings.model
-    bundle = bundles_of(context) / version
+    bundle = _bundle(context, version)
     say(f"measuring {version}")
     try:
         classifier = Classifier.open(bundle, settings.engine, settings.threads)
