@@ -1,16 +1,18 @@
 """`up`: the whole line on this machine until Ctrl-C."""
 
 import shlex
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
 
 from broker.credentials import read_credentials
-from broker.messages import Event, JobSummary
+from broker.messages import Event, JobSummary, Message
 from broker.settings import Settings
 from broker.topics import Topics
 from cli.ending import Ending
+from cli.flood import Flood
 from cli.given import given
 from cli.screen import answers, say
 
@@ -46,15 +48,24 @@ def _run(line: "RunningLine") -> None:
     from cli.reader import Reader
 
     topics = Topics(line.settings.broker.root)
+    flood = Flood()
     with Reader(line.settings, [topics.events(), topics.summaries()]) as reader:
         while True:
             for _, message in reader.hear(STEP_S):
-                if text := told(message):
-                    say(text)
+                _tell(message, flood)
+            for kind, count in flood.over(time.monotonic()):
+                say(f"{kind}: {count:,} more; the event log has them all")
             line.step()
 
 
-def told(message: object) -> str:
+def _tell(message: Message, flood: Flood) -> None:
+    text = told(message)
+    kind = f"{message.service}-{message.instance}: {message.event}" if isinstance(message, Event) else "jobs"
+    if text and flood.let_through(kind, time.monotonic()):
+        say(text)
+
+
+def told(message: Message) -> str:
     """Return what the terminal says of a message: warnings, errors, and each job that is done."""
     match message:
         case Event(level="warning" | "error"):

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,20 @@ def test_up_that_is_stopped_leaves_no_process_and_no_record(config: Path, start:
     assert 0 == up.stop(signal.SIGTERM)
     assert [] == [pid for pid in pids if psutil.pid_exists(pid)]
     assert not (state / "up.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds a child's life to its parent's")
+def test_up_that_is_killed_leaves_no_process_and_starts_again(config: Path, start: Start) -> None:
+    """Kill -9 of `up` ends its children; the lock and the port are free for the next one."""
+    up = start("up", "--config", str(config))
+    up.wait_for("Ctrl-C stops it.")
+    state = read_settings(config, {}).settings.paths.state
+    pids = children(state).values()
+    os.kill(up.process.pid, signal.SIGKILL)
+    until(lambda: not [pid for pid in pids if psutil.pid_exists(pid)])
+    again = start("up", "--config", str(config))
+    again.wait_for("Ctrl-C stops it.")
+    assert 0 == again.stop()
 
 
 def test_up_on_a_port_in_use_is_refused_in_one_line(config: Path, cli: RunCli) -> None:
