@@ -40,7 +40,8 @@ def train(
     target = out or (
         settings.bundle.parent if (settings.bundle / "manifest.json").exists() else settings.bundle
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow calls notes on its own graphs errors; what is wrong comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model.data import DataError
     from model.manifest import BundleError
     from model.training import train as train_model
