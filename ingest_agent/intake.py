@@ -201,23 +201,23 @@ class Intake:
     def _candidate(self, relative: bytes, found: os.stat_result, *, finished: bool = False) -> Candidate:
         return Candidate(relative, found, stat_of(found, inodes=self._inodes), finished)
 
-    def _sorted_out(self, candidates: Iterable[Candidate]) -> dict[bytes, list[tuple[bytes, Candidate]]]:
-        """Return those that are not in hand already, by folder, with their names."""
-        by_folder: dict[bytes, list[tuple[bytes, Candidate]]] = {}
+    def _sorted_out(self, candidates: Iterable[Candidate]) -> dict[bytes, dict[bytes, Candidate]]:
+        """Return those that are not in hand already, by folder and name: two walks may find one file at once."""
+        by_folder: dict[bytes, dict[bytes, Candidate]] = {}
         for candidate in candidates:
             held = self.held.get(candidate.relative)
             folder, name = folder_and_name(candidate.relative)
             if held is None:
-                by_folder.setdefault(folder, []).append((name, candidate))
+                by_folder.setdefault(folder, {})[name] = candidate
                 continue
             self.waiting.remove(candidate.relative)
             if not held.same_as(candidate.version):
                 self._revisit(folder)
         return by_folder
 
-    def _new_ones(self, folder: bytes, named: list[tuple[bytes, Candidate]]) -> Iterator[Candidate]:
-        known = self._ledger.known(folder, [name for name, _ in named])
-        for name, candidate in named:
+    def _new_ones(self, folder: bytes, named: dict[bytes, Candidate]) -> Iterator[Candidate]:
+        known = self._ledger.known(folder, list(named))
+        for name, candidate in named.items():
             entry = known.get(name)
             if entry is None or self._is_new_version(folder, candidate, entry):
                 yield candidate

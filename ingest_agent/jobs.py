@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from broker.messages import now as wire_now
 from ingest_agent.job import Job, new_job_id
@@ -101,10 +102,14 @@ class Jobs:
         self.changed.discard(job.number)
 
     def take_changed(self, limit: int) -> list[Job]:
-        """Take out up to `limit` jobs whose counts changed since they were last taken out."""
-        taken = [number for number, _ in zip(self.changed, range(limit), strict=False)]
-        self.changed.difference_update(taken)
-        return [self._by_number[number] for number in taken if number in self._by_number]
+        """Take out up to `limit` jobs whose counts changed since they were last taken out.
+
+        A job that the ledger does not have yet stays in: nobody may hear of a job that a crash could undo.
+        """
+        changed = (self._by_number.get(number) for number in self.changed)
+        taken = list(islice((job for job in changed if job is not None and job.registered), limit))
+        self.changed.difference_update(job.number for job in taken)
+        return taken
 
 
 def _age_s(at: str) -> float:
