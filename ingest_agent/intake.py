@@ -202,7 +202,7 @@ class Intake:
         return Candidate(relative, found, stat_of(found, inodes=self._inodes), finished)
 
     def _sorted_out(self, candidates: Iterable[Candidate]) -> dict[bytes, dict[bytes, Candidate]]:
-        """Return those that are not in hand already, by folder and name: two walks may find one file at once."""
+        """Return those that are not in hand yet, by folder and name: two walks may find one file at once."""
         by_folder: dict[bytes, dict[bytes, Candidate]] = {}
         for candidate in candidates:
             held = self.held.get(candidate.relative)
