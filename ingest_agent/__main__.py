@@ -9,6 +9,7 @@ from broker.settings import Settings
 from broker.topics import Topics
 from ingest_agent.agent import Agent
 from ingest_agent.canary import canary_source
+from ingest_agent.ledger import LedgerTrouble
 from ingest_agent.lock import AlreadyRunning
 
 
@@ -33,7 +34,11 @@ def run(settings: Settings, line: Line) -> None:
 def main() -> int:
     """Run the service."""
     return service_main(
-        "ingest_agent", subscriptions, run, lambda s: s.ingest_agent.source, cannot_run=(AlreadyRunning,)
+        "ingest_agent",
+        subscriptions,
+        run,
+        lambda s: s.ingest_agent.source,
+        cannot_run=(AlreadyRunning, LedgerTrouble),
     )
 
 

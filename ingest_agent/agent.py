@@ -4,12 +4,13 @@ Each turn takes what came in, makes durable what must be, publishes it, and read
 window has room for. After a crash the ledger brings back whatever was on its way.
 """
 
+import contextlib
 import time
 from types import TracebackType
 from typing import Self
 
 from broker.connection import Delivery
-from broker.errors import MessageError
+from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
 from broker.settings import Settings
@@ -85,7 +86,7 @@ class Agent:
     def __enter__(self) -> Self:
         """Open the ledger and take in what it holds."""
         self._lock.__enter__()
-        self._ledger.__enter__()
+        self._open_ledger()
         self._jobs.restore(self._ledger.open_jobs(), time.monotonic())
         for job, images in self._outbox.restore():
             for name, *version in images:
@@ -104,6 +105,21 @@ class Agent:
         self._ledger.__exit__(kind, error, trace)
         self._lock.__exit__(kind, error, trace)
 
+    def _open_ledger(self) -> None:
+        """Open the ledger, for as long as that takes on a full or a read-only disk."""
+        while True:
+            try:
+                self._ledger.__enter__()
+            except LedgerTrouble as error:
+                self._line.begin("ledger-trouble", str(error))
+                self._line.receive(limit=RECEIVE_LIMIT, timeout_s=IDLE_S)
+                self._line.pause(IDLE_S)
+                if self._line.stopping:
+                    raise
+            else:
+                self._line.end("ledger-trouble", "the ledger is open")
+                return
+
     def run(self) -> None:
         """Work until the line is asked to stop."""
         while not self._line.stopping:
@@ -118,6 +134,7 @@ class Agent:
         if self._line.connections != self._connections:
             self._connections = self._line.connections
             self._outbox.window.reconnected(now)
+            self._canary.reconnected(now)
         try:
             self._work(now)
         except LedgerTrouble as error:
@@ -174,7 +191,8 @@ class Agent:
             elif kind == "status":
                 self._take_status(decode(Status, delivery.payload))
         except MessageError as error:
-            self._line.reject(delivery, "not-valid", str(error))
+            with contextlib.suppress(Unreachable):
+                self._line.reject(delivery, "not-valid", str(error))
             return
         self._line.acknowledge(delivery)
 
@@ -257,11 +275,13 @@ class Agent:
 
     def _wait_s(self, now: float) -> float:
         """Return how long nothing has to be done unless something comes in."""
-        if self._may_read(now) and self._intake.has_work(now):
+        may_read = self._may_read(now)
+        if may_read and self._intake.has_work(now):
             return 0.0
         waits = [IDLE_S if not self._jobs else LOOK_S]
         if not self._gathering.is_empty:
-            waits.append(max(0.001, self._own.linger_ms / 1000))
-        due = (self._intake.waiting.next_due(), self._outbox.window.next_due())
-        waits += [at - now for at in due if at is not None]
-        return max(0.0, min(waits)) or 0.001
+            waits.append(self._own.linger_ms / 1000)
+        file_due = self._intake.waiting.next_due() if may_read else None
+        batch_due = self._outbox.window.next_due() if self._line.connected else None
+        waits += [at - now for at in (file_due, batch_due) if at is not None]
+        return max(0.001, min(waits))

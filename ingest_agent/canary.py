@@ -58,15 +58,22 @@ class Canary:
         return dict(self._last) if self._last and self._every_s > 0 else None
 
     def may_fly(self, now: float) -> None:
-        """There is a model: the first canary goes out now."""
-        if self._next is None:
+        """Send the first canary, or the next one after a missed one, for there is a model now."""
+        if self._next is None or (self._flight is not None and self._flight.missed):
             self._next = now
+
+    def reconnected(self, now: float) -> None:
+        """Let go of a canary that was lost with the connection; the next one flies soon."""
+        self._flight = None
+        if self._next is not None:
+            self._next = min(self._next, now)
 
     def step(self, spec: InputSpec | None, now: float) -> None:
         """Send the next canary when its time has come, and notice when one does not come back."""
         flight = self._flight
         if flight is not None and not flight.missed and now - flight.began >= MISSED_AFTER_S:
             flight.missed = True
+            self._next = now  # the next one is the first to tell that things flow again
             self._last.update(answered=False)
             self._line.begin(
                 "canary-missed", f"no answer to the canary {flight.batch_id} for {MISSED_AFTER_S:g} s"

@@ -13,7 +13,7 @@ from itertools import islice
 class Hints:
     """Thread-safe sets of paths below the inbox. `wake` is called when the first hint after none came in."""
 
-    def __init__(self, wake: Callable[[], None], limit: int = 50_000) -> None:
+    def __init__(self, wake: Callable[[], None], limit: int = 20_000) -> None:
         self._wake = wake
         self._limit = limit
         self._lock = threading.Lock()

@@ -79,6 +79,10 @@ class Ledger:
         cpu, wall = time.thread_time(), time.perf_counter()
         try:
             yield
+        except LedgerTrouble:
+            raise
+        except OSError as error:
+            raise LedgerTrouble(f"{self.path}: {error.strerror or error}") from error
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in WORLDLY:
                 raise

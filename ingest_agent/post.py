@@ -42,6 +42,7 @@ class InboxPost:
         self._jobs = jobs
         self._root: Root | None = None
         self._watches = False
+        self._is_limited = False
         self._next_check = 0.0
         self._troubled_after: int | None = None
 
@@ -67,6 +68,7 @@ class InboxPost:
         if self._root is not None and self._watches and not self._watcher.alive:
             self._line.event("warning", "watch-died", "the watching thread ended; watching anew")
             self._open(self._root, now)
+        self._check_limit()
         self._check_turned_away(now)
         self._check_troubles(now)
 
@@ -95,6 +97,7 @@ class InboxPost:
         self._watcher.stop()
         self._root = root
         self._watches = self._wants_events(root) and self._watch()
+        self._is_limited = False
         self._jobs.root = root.identity
         margin_s = SERVER_CLOCK_MARGIN_S if root.mount.is_network else 0.0
         patience = Patience(self._own.settle_s, self._own.give_up_s, margin_s)
@@ -125,6 +128,15 @@ class InboxPost:
             self._intake.rounds.halt()
             self._root = None
 
+    def _check_limit(self) -> None:
+        """Poll as well where the kernel does not watch all folders (fs.inotify.max_user_watches)."""
+        if self._watches and self._watcher.is_limited and not self._is_limited:
+            self._is_limited = True
+            self._intake.rounds.every_s = min(POLL_S, self._own.rescan_s)
+            self._line.event(
+                "warning", "events-not-available", "the kernel watches no more folders; polling as well"
+            )
+
     def _check_turned_away(self, now: float) -> None:
         """Files for which there was no place among the waiting ones are found again by a walk."""
         if self._intake.waiting.turned_away:
@@ -150,5 +162,6 @@ class InboxPost:
             self._intake.rounds.hasten(now + RETRY_S)
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching and walking."""
         self._watcher.stop()
+        self._intake.rounds.halt()

@@ -41,10 +41,6 @@ class ResultsDesk:
         """Have a folder's file written: soon, or after its rest."""
         self._due[folder] = max(self._due.get(folder, now), self._resting.get(folder, now))
 
-    def next_due(self) -> float | None:
-        """Return when there is something to write; None while the thread is busy or nothing is due."""
-        return min(self._due.values(), default=None) if self._writing is None else None
-
     def step(self, now: float) -> list[bytes]:
         """Begin with the next file that is due; return the folders that were tried since the last call."""
         if self._writing is not None and self._writing[1].done():
@@ -67,8 +63,7 @@ class ResultsDesk:
         try:
             self._resting[folder] = now + SHARE * future.result()
         except (OSError, sqlite3.Error) as error:
-            # A folder that was taken away has nobody who would read the file.
-            if not (isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}):
+            if not self._is_gone(error):
                 self._failed(folder, error, now)
                 return
         if len(self._resting) > 1000:
@@ -77,6 +72,11 @@ class ResultsDesk:
             self._remember(folder, due=False)
             if not self._failing:
                 self._line.end("results-not-written", f"{_text(folder)}: results.csv is written")
+
+    def _is_gone(self, error: Exception) -> bool:
+        """Tell whether the folder was taken away (nobody would read its file), and not the whole inbox."""
+        missing = isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ENOTDIR}
+        return missing and self._inbox.key() is not None
 
     def _failed(self, folder: bytes, error: Exception, now: float) -> None:
         self._line.begin("results-not-written", f"{_text(folder)}: {error}")

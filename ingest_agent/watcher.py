@@ -6,11 +6,21 @@ by a call; what the thread cannot keep up with stays in the kernel's own bounded
 overflows.
 """
 
+import contextlib
+import errno
 import os
 from collections import OrderedDict
 
 from watchdog.observers.inotify import InotifyWatchGroup
-from watchdog.observers.inotify_c import InotifyConstants, InotifyFD, Mask
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+    WatchDescriptor,
+)
 from watchdog.observers.inotify_move_event_grouper import (
     GroupedInotifyEvent,
     InotifyMoveEventGrouper,
@@ -70,6 +80,23 @@ class _Telling(InotifyMoveEventGrouper):
         self._moved.clear()
 
 
+class _Descriptor(InotifyFD):
+    """watchdog's reading thread; watching a folder twice is no news, and a refused watch is noted."""
+
+    is_limited = False
+
+    def _add_callback(
+        self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId
+    ) -> WatchDescriptor:
+        try:
+            watch = self._get_or_create_watch(path, mask)
+        except OSError as error:
+            self.is_limited |= error.errno == errno.ENOSPC
+            raise
+        watch.callbacks[id_] = callback
+        return watch.wd
+
+
 class _Group(InotifyWatchGroup):
     """watchdog's recursive watch of one tree, telling hints."""
 
@@ -83,6 +110,22 @@ class _Group(InotifyWatchGroup):
         self._move_event_grouper = self._telling
         super().__post_init__()
 
+    def _add_all_callbacks(self, path: bytes) -> None:
+        """Watch a folder, then the folders in it: whatever appears later than it was listed is an event.
+
+        watchdog's own way holds all names of a folder in memory, even if they are a million files.
+        """
+        folders = [path]
+        while folders:
+            folder = folders.pop()
+            self._add_callback(folder)
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+    def _recursive_simulate(self, src_path: bytes) -> list[InotifyEvent]:  # noqa: ARG002 - watchdog's
+        """Tell of nothing: the hint at the new folder has it walked, which finds what is in it already."""
+        return []
+
     def on_queue_overflow(self) -> None:
         super().on_queue_overflow()
         self._hints.lost()
@@ -93,17 +136,16 @@ class Watcher:
 
     def __init__(self, hints: Hints) -> None:
         self._hints = hints
-        self._descriptor: InotifyFD | None = None
+        self._descriptor: _Descriptor | None = None
         self._group: _Group | None = None
 
     def start(self, root: bytes) -> None:
-        """Watch `root` and everything below it. Raises OSError when the kernel's limits are reached."""
+        """Watch `root` and everything below it. Raises OSError when the kernel refuses to watch `root`."""
         self.stop()
-        descriptor = InotifyFD()
-        descriptor.start()
-        self._descriptor = descriptor
+        self._descriptor = _Descriptor()
+        self._descriptor.start()
         try:
-            self._group = _Group(descriptor, os.path.realpath(root), self._hints)
+            self._group = _Group(self._descriptor, os.path.realpath(root), self._hints)
         except OSError:
             self.stop()
             raise
@@ -112,6 +154,11 @@ class Watcher:
     def alive(self) -> bool:
         """Whether events can still come."""
         return self._descriptor is not None and self._descriptor.is_alive()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the kernel refused to watch some folder."""
+        return self._descriptor is not None and self._descriptor.is_limited
 
     def stop(self) -> None:
         """Stop watching."""

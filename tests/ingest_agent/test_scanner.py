@@ -1,0 +1,98 @@
+"""Walking the inbox: everything is found, nothing is held."""
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ingest_agent.places import Ignored
+from ingest_agent.scanner import Found, Unreadable, Walk
+
+
+def walk(root: Path, start: bytes = b"", patterns: tuple[str, ...] = (".*",)) -> Walk:
+    """Return a walk."""
+    return Walk(os.fsencode(root), Ignored(patterns), start)
+
+
+def found(root: Path, start: bytes = b"") -> set[bytes]:
+    """Return what a walk finds."""
+    return {entry.relative for entry in walk(root, start) if isinstance(entry, Found)}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small inbox."""
+    for name in (
+        "loose.png",
+        "f/a.png",
+        "f/g/b.png",
+        "f/results.csv",
+        ".hidden/c.png",
+        "f/.d.png",
+        "x.png/e.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "link").symlink_to(tmp_path / "f")
+    return tmp_path
+
+
+def test_walk_finds_files_and_directories_called_like_images(tree: Path) -> None:
+    """Hidden ones and results.csv are passed over; a link is found, not followed."""
+    assert {b"loose.png", b"f/a.png", b"f/g/b.png", b"x.png", b"x.png/e.png", b"link"} == found(tree)
+
+
+def test_walk_begins_where_it_is_told(tree: Path) -> None:
+    """Paths stay those below the inbox."""
+    assert {b"f/a.png", b"f/g/b.png"} == found(tree, b"f")
+    assert {b"f/g/b.png"} == found(tree, b"f/g")
+    assert set() == found(tree, b"missing")
+
+
+def test_walk_tells_where_it_is(tree: Path) -> None:
+    """While it is in a job's folder, that folder's name; "" at the top."""
+    entries = walk(tree)
+    places = {entry.relative: entries.folder for entry in entries}
+    assert (b"f", b"x.png") == (places[b"f/g/b.png"], places[b"x.png/e.png"])
+    started = walk(tree, b"f/g")
+    assert [b"f"] == [started.folder for _ in started]
+
+
+def test_walk_holds_one_open_directory_a_level_and_no_names(tmp_path: Path) -> None:
+    """Twenty thousand files cost no more memory than two."""
+    for number in range(20_000):
+        (tmp_path / f"{number}.png").touch()
+    entries = iter(walk(tmp_path))
+    next(entries)
+    tracemalloc.start()
+    count = 1 + sum(1 for _ in entries)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 20_000 == count
+    assert peak < 100_000
+
+
+def test_directory_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the walk goes on."""
+    scandir = os.scandir
+
+    def refuse(path: bytes) -> object:
+        if path.endswith(b"/f"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    entries = list(walk(tree))
+    assert [b"f"] == [entry.relative for entry in entries if isinstance(entry, Unreadable)]
+    assert b"x.png/e.png" in {entry.relative for entry in entries}
+
+
+def test_walk_that_is_left_gives_its_directories_back(tree: Path) -> None:
+    """An unfinished walk can be closed."""
+    started = walk(tree)
+    entries = iter(started)
+    next(entries)
+    started.close()
+    assert [] == started._stack
