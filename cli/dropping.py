@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +50,23 @@ def pack(source: Path, settings: Settings, advance: Callable[[int], None] = lamb
         if not files:
             raise CannotRun(f"{source}: holds no file to classify")
         waiting = Path(tempfile.mkdtemp(prefix=".drop-", dir=_beside(inbox, settings.paths.state))) / "parcel"
-        for number, relative in enumerate(files):
-            _bring(os.fsencode(source) + b"/" + relative, os.fsencode(waiting) + b"/" + relative)
-            advance(number + 1)
+        images = frozenset(wire_name(relative) for relative in files)
+        parcel = Parcel(waiting, _free_name(inbox, source), images)
+        _fill(parcel, os.fsencode(source), files, advance)
     except OSError as error:
         raise CannotRun(f"{source}: cannot be put into the inbox {inbox}: {error}") from error
-    return Parcel(waiting, _free_name(inbox, source), frozenset(wire_name(relative) for relative in files))
+    return parcel
+
+
+def _fill(parcel: Parcel, source: bytes, files: Sequence[bytes], advance: Callable[[int], None]) -> None:
+    """Bring the files; a parcel that cannot be filled, or is not wanted any more, is thrown away."""
+    try:
+        for number, relative in enumerate(files):
+            _bring(source + b"/" + relative, os.fsencode(parcel.waiting) + b"/" + relative)
+            advance(number + 1)
+    except BaseException:
+        parcel.discard()
+        raise
 
 
 def files_below(source: Path, ignored: Ignored) -> Iterator[bytes]:

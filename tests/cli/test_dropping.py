@@ -67,3 +67,14 @@ def test_folder_without_files_is_refused(tmp_path: Path, settings: Settings) -> 
     """There would be nothing to wait for."""
     with pytest.raises(CannotRun, match="holds no file"):
         pack(tmp_path, settings)
+
+
+def test_parcel_that_is_interrupted_leaves_nothing(tmp_path: Path, settings: Settings) -> None:
+    """Ctrl-C while ten thousand files are linked."""
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(fill(tmp_path / "spring", "a.png"), settings, interrupt)
+    assert [] == [path for path in settings.paths.state.iterdir() if path.name.startswith(".drop-")]
