@@ -99,6 +99,8 @@ class Intake:
         self.rounds = sources.rounds
         self.waiting = WaitingRoom()
         self.held: dict[bytes, Stat] = {}
+        self._changed: dict[bytes, Known] = {}
+        self._touched: list[tuple[bytes, bytes, Stat]] = []
 
     def use(self, patience: Patience, *, inodes: bool) -> None:
         """Take over what follows from the inbox's file system."""
@@ -232,6 +234,7 @@ class Intake:
         if job is not None and job.number == known.job:
             job.revisit = True
             return False
+        self._changed[candidate.relative] = known
         return True
 
     def _revisit(self, folder: bytes) -> None:
@@ -272,6 +275,8 @@ class Intake:
     def collect(self, now: float) -> Iterator[Result]:
         """Yield what became of files since the last call."""
         for portion, file, outcome in self._readers.done():
+            if self._is_unchanged(file.relative, outcome.stat):
+                continue
             match outcome:
                 case Pixels():
                     self.waiting.remove(file.relative)
@@ -281,8 +286,21 @@ class Intake:
                     self._not_yet(file.relative, outcome, now)
                 case Unfit():
                     self._refuse(file.relative, outcome.reason, outcome.detail, outcome.stat)
+        if self._touched:
+            self._ledger.touch(self._touched)
+            self._touched = []
         while self._results:
             yield self._results.popleft()
+
+    def _is_unchanged(self, relative: bytes, version: Stat | None) -> bool:
+        """Tell whether a known file was only touched; the ledger then takes over its new times."""
+        known = self._changed.pop(relative, None)
+        if known is None or version is None or not known.stat.same_content(version):
+            return False
+        self.held.pop(relative, None)
+        self.waiting.remove(relative)
+        self._touched.append((*folder_and_name(relative), version))
+        return True
 
     def _not_yet(self, relative: bytes, outcome: NotYet, now: float) -> None:
         self.held.pop(relative, None)

@@ -8,7 +8,7 @@ raises LedgerTrouble when the world is at fault; nothing has changed then.
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -165,8 +165,8 @@ class Ledger:
             statement, count = sql.images_named(len(names) - start)
             part = [*names[start : start + count]]
             part += [b""] * (count - len(part))
-            for name, size, mtime_ns, inode, job in self._rows(statement, (number, *part)):
-                found[name] = Known(Stat(size, mtime_ns, inode), job)  # type: ignore[index,arg-type]
+            for name, *version, job in self._rows(statement, (number, *part)):
+                found[name] = Known(Stat(*version), job)  # type: ignore[index,arg-type]
             start += count
         return found
 
@@ -209,6 +209,17 @@ class Ledger:
         """Let go of images (folder number, name) whose files are gone."""
         with self._transaction() as connection:
             connection.executemany(sql.DELETE_IMAGE, images)
+
+    def touch(self, images: Iterable[tuple[bytes, bytes, Stat]]) -> None:
+        """Take over the new times of answered images (folder, name) whose content is as it was."""
+        with self._transaction() as connection:
+            connection.executemany(
+                sql.TOUCH_IMAGE,
+                [
+                    (version.mtime_ns, version.inode, self.folder_number(folder), name)
+                    for folder, name, version in images
+                ],
+            )
 
     def tidy(self, keep_jobs: int) -> None:
         """Let go of old closed jobs and of folders without any trace, and give free pages back."""

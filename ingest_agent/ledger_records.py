@@ -7,8 +7,8 @@ from typing import Literal
 from ingest_agent.reading import Stat
 
 Kind = Literal["pixels", "failure", "job"]
-NamedStat = tuple[bytes, int, int, int]
-"""An image's name within its folder, size, mtime_ns and inode."""
+NamedStat = tuple[bytes, int, int, int, int]
+"""An image's name within its folder, size, mtime_ns, inode and digest."""
 
 
 @dataclass(frozen=True)

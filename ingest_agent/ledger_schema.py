@@ -35,6 +35,7 @@ CREATE TABLE images (                          -- the answered ones, as long as 
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     inode INTEGER NOT NULL,
+    digest INTEGER NOT NULL,                   -- of the content; 0 where it could not be read
     job INTEGER NOT NULL,
     label INTEGER,                             -- NULL for a failure
     confidence REAL,

@@ -24,13 +24,14 @@ RESULTS_DUE = "SELECT folder FROM folders WHERE results_due"
 SET_RESULTS_DUE = "UPDATE folders SET results_due = ? WHERE folder = ?"
 DELETE_BATCH = "DELETE FROM batches WHERE batch_id = ?"
 DELETE_IMAGE = "DELETE FROM images WHERE folder = ? AND name = ?"
+TOUCH_IMAGE = "UPDATE images SET mtime_ns = ?, inode = ? WHERE folder = ? AND name = ?"
 DELETE_OLD_JOBS = "DELETE FROM jobs WHERE state = 'closed' AND id <= (SELECT max(id) FROM jobs) - ?"
 DELETE_FOLDERS = """DELETE FROM folders WHERE NOT results_due
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.folder = folders.id)
     AND NOT EXISTS (SELECT 1 FROM images WHERE images.folder = folders.id)"""
 VACUUM = "PRAGMA incremental_vacuum(1000)"
 
-_IMAGE = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_IMAGE = "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CHANGE = """UPDATE jobs SET seen = seen + ?, sent = sent + ?, stored = stored + ?, failed = failed + ?,
     read_s = read_s + ?, prepare_s = prepare_s + ?, wait_s = wait_s + ?,
     process_s = coalesce(?, process_s), state = coalesce(?, state), closed_at = coalesce(?, closed_at)
@@ -48,15 +49,17 @@ def pack_images(images: Sequence[NamedStat]) -> bytes:
 def unpack_images(packed: bytes) -> list[NamedStat]:
     """Return what `pack_images` packed on this machine."""
     count = int.from_bytes(packed[:4], "little")
-    end = 4 + 24 * count
+    end = 4 + 32 * count
     numbers = array("q", packed[4:end])
     names = packed[end:].split(b"\0") if count else []
-    return list(zip(names, numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
+    return list(zip(names, *(numbers[i::4] for i in range(4)), strict=True))
 
 
 def _named(count: int) -> str:
     marks = ",".join("?" * count)
-    return f"SELECT name, size, mtime_ns, inode, job FROM images WHERE folder = ? AND name IN ({marks})"  # noqa: S608
+    return (
+        f"SELECT name, size, mtime_ns, inode, digest, job FROM images WHERE folder = ? AND name IN ({marks})"  # noqa: S608
+    )
 
 
 _NAMED = [(_named(count), count) for count in (1, 8, 64, 256)]

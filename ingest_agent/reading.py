@@ -1,6 +1,7 @@
 """One file becomes pixels, or the reason why not, without ever waiting on it or following it elsewhere."""
 
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -27,11 +28,29 @@ LARGEST = 2**63 - 1
 
 
 class Stat(NamedTuple):
-    """What tells a file's one version from the next. Two zeros and the inode for what is no regular file."""
+    """What tells a file's one version from the next. Two zeros and the inode for what is no regular file.
+
+    `digest` tells the content once it was read, 0 before. It is no part of the comparison: a version may
+    change (a file is touched, or copied over itself) while its content stays.
+    """
 
     size: int
     mtime_ns: int
     inode: int
+    digest: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stat) and self[:3] == other[:3]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
+
+    def same_content(self, other: "Stat") -> bool:
+        """Tell whether both were read and held the same bytes."""
+        return self.size == other.size and self.digest == other.digest != 0
 
     def same_as(self, other: "Stat") -> bool:
         """Tell whether both are one version; an inode of 0 is unknown and fits every other."""
@@ -123,7 +142,12 @@ def _read(path: bytes, max_bytes: int, *, inodes: bool) -> tuple[bytes, Stat] | 
     version = stat_of(after, inodes=inodes)
     if before.st_size != len(data) or stat_of(before, inodes=inodes) != version:
         return NotYet("truncated", "The file kept changing while it was read.", version)
-    return data, version
+    return data, version._replace(digest=_digest(data))
+
+
+def _digest(data: bytes) -> int:
+    """Return 64 bits of the content's BLAKE2b, as SQLite's signed numbers are."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little", signed=True)
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

@@ -224,13 +224,31 @@ def test_file_overwritten_after_it_was_taken_belongs_to_the_next_job(bench: Work
     assert path.exists()
 
 
-def test_file_touched_while_its_job_is_closed_is_a_new_image(bench: Workbench) -> None:
-    """Another time of change is another version."""
-    path = bench.drop("f/p.png")
+@pytest.mark.parametrize("content", [None, b"shopping: milk"])
+def test_file_that_is_only_touched_stays_the_image_it_was(bench: Workbench, content: bytes | None) -> None:
+    """Other times are another version with the same content: no second row, now or after a restart."""
+    path = bench.drop("f/p.png", content)
     bench.until_closed()
     os.utime(path, ns=(time.time_ns(), time.time_ns() - 10**9))
     path.open("ab").close()  # an event, as a writer would cause it
-    assert 2 == len({job.job_id for job in bench.until_closed(2)})
+    bench.drop("f/q.png")
+    bench.until_closed(2)
+    bench.end()
+    bench.start()
+    bench.drop("f/r.png")
+    jobs = bench.until_closed(3)
+    assert [1, 1, 1] == [job.seen for job in jobs]
+    assert ["p.png", "q.png", "r.png"] == sorted(image for _, image in bench.other.rows)
+
+
+def test_file_copied_over_itself_stays_the_image_it_was(bench: Workbench) -> None:
+    """The same bytes under another inode are no new image."""
+    bench.drop("f/p.png", picture(1))
+    bench.until_closed()
+    bench.drop("f/p.png", picture(1))
+    bench.drop("f/q.png")
+    bench.until_closed(2)
+    assert ["p.png", "q.png"] == sorted(image for _, image in bench.other.rows)
 
 
 def test_files_that_come_later_open_the_next_job_and_results_cover_the_folder(bench: Workbench) -> None:

@@ -22,7 +22,7 @@ def built(names: list[str], limits: Limits) -> Builder:
     builder = Builder(SPEC, 0.0)
     for name in names:
         if builder.fits(name, limits):
-            builder.add(name, (name.encode(), 1, 2, 3), bytes(784))
+            builder.add(name, (name.encode(), 1, 2, 3, 4), bytes(784))
     return builder
 
 
