@@ -115,6 +115,10 @@ class PredictionBatch(Message, frozen=True, kw_only=True):
             raise ValueError("an image name stands twice in the batch")
 
 
+class ShadowBatch(PredictionBatch, frozen=True, kw_only=True):
+    """What a model on trial would have answered: it closes no image and gets no receipt."""
+
+
 class StoredImage(Message, frozen=True, kw_only=True):
     """One image's row as it now stands in `predictions`."""
 
@@ -223,6 +227,8 @@ class JobSummary(Message, frozen=True, kw_only=True):
     time_per_prediction_s: Seconds | None
     mean_confidence: Probability | None
     classes: dict[Text, ClassSummary]
+    flags: tuple[Text, ...] = ()
+    """What looks wrong about the job as a whole, such as `one-class: Bag 93 %`."""
 
 
 class Event(Message, frozen=True, kw_only=True):

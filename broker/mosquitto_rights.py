@@ -37,6 +37,7 @@ def _predictor_service(topics: Topics) -> Rights:
     return [
         ("read", topics.pixels()),
         ("write", topics.predictions()),
+        ("write", topics.shadows()),
         ("write", topics.answers("#")),
         ("write", topics.model()),
         *_itself(topics, "predictor_service"),
@@ -44,7 +45,7 @@ def _predictor_service(topics: Topics) -> Rights:
 
 
 def _store(topics: Topics) -> Rights:
-    heard = (topics.predictions, topics.failures, topics.rejects, topics.jobs, topics.events)
+    heard = (topics.predictions, topics.shadows, topics.failures, topics.rejects, topics.jobs, topics.events)
     return [
         *(("read", topic()) for topic in heard),
         ("read", topics.model()),

@@ -2,10 +2,12 @@
 
 from msgspec import inspect
 
+from broker.settings import VERSION_PATTERN
 from broker.topics import SOURCE_PATTERN
 
 NAMES = {
     SOURCE_PATTERN: "1 to 64 of A-Z a-z 0-9 _ -",
+    VERSION_PATTERN: "a bundle's version, or nothing",
 }
 
 

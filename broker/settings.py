@@ -16,6 +16,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN)]
+VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*)?\Z"
+VersionOrNone = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
 Root = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")]
 
 
@@ -80,6 +82,7 @@ class PredictorService(Section, frozen=True, kw_only=True):
 
     instances: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 3
+    shadow: VersionOrNone = ""
 
 
 class Model(Section, frozen=True, kw_only=True):

@@ -33,6 +33,10 @@ class Topics:
         """Predictions: predictors -> store and subscribers."""
         return self._below("predictions", source)
 
+    def shadows(self, source: str = "+") -> str:
+        """Answers of a model that is on trial: shadow predictors -> store and subscribers."""
+        return self._below("shadows", source)
+
     def receipts(self, source: str = "+") -> str:
         """Receipts: store -> the source's agent."""
         return self._below("receipts", source)

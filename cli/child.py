@@ -31,6 +31,8 @@ class Program:
     log: Path
     stop_s: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    needed: bool = True
+    """Whether the line is none without it. One that is not, and cannot run, is left out."""
 
     @property
     def name(self) -> str:

@@ -50,10 +50,14 @@ def show_jobs(
     if as_json:
         typer.echo(json.dumps({"jobs": [_as_dict(one) for one in found]}, indent=2, ensure_ascii=False))
         return
-    columns = ("job", "folder", "state", "seen", "sent", "stored", "failed", "age", "ETA")
+    columns = ("job", "folder", "state", "seen", "sent", "stored", "failed", "age", "ETA", "flags")
     at = datetime.now(UTC)
     rows = [
-        (one.job_id, one.folder, one.state, one.images, one.sent, one.stored, one.failed, *_times(one, at))
+        (
+            *(one.job_id, one.folder, one.state, one.images, one.sent, one.stored, one.failed),
+            *_times(one, at),
+            one.flags,
+        )
         for one in found
     ]
     table(columns, rows, right=("seen", "sent", "stored", "failed", "age", "ETA"), whole=("job", "age"))
@@ -104,5 +108,7 @@ def _show_job(one: "Job") -> None:
     out(f"images    {one.images} seen, {one.sent} sent, {one.stored} stored, {one.failed} failed")
     out(f"opened    {one.opened_at}" + (f", closed {one.closed_at}" if one.closed_at else ""))
     out(f"age       {age}" + (f", ETA {eta}" if eta else ""))
+    if one.flags:
+        out(f"flags     {one.flags}")
     if one.process_s is not None:
         out(f"process   {span(one.process_s)}, of which the model {span(one.predict_s)}")

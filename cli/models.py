@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.disagreements import disagree
 from cli.errors import CannotRun, Wrong
 from cli.given import given
 from cli.modelling import DATA
@@ -34,14 +35,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    models.command()(disagree)
     app.add_typer(models, name="models")
     app.add_typer(bench, name="bench")
 
 
 def bundles_of(context: typer.Context) -> Path:
     """Return the directory of bundles that the configuration names, or that its one bundle lies in."""
-    configured = given(context).settings.model.bundle
-    return configured.parent if (configured / "manifest.json").exists() else configured
+    from model.manifest import bundles_folder
+
+    return bundles_folder(given(context).settings.model.bundle)
 
 
 @models.command("list")
@@ -214,12 +217,14 @@ def _choosable(context: typer.Context) -> Path:
 
 def _bundle(context: typer.Context, version: str) -> Path:
     """Return the folder of a bundle. Raises Wrong when there is none of that name."""
-    from model.manifest import MANIFEST, VERSION_NAME
+    from model.manifest import BundleError, named_bundle
 
-    folder = bundles_of(context) / version
-    if not VERSION_NAME.fullmatch(version) or not (folder / MANIFEST).is_file():
-        raise Wrong(f"no bundle is called {version!r}; ./tailorbird models list tells which there are")
-    return folder
+    try:
+        return named_bundle(given(context).settings.model.bundle, version)
+    except BundleError as error:
+        raise Wrong(
+            f"no bundle is called {version!r}; ./tailorbird models list tells which there are"
+        ) from error
 
 
 def _differences(context: typer.Context, before: str, after: str, data: Path) -> "list[Difference]":

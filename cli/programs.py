@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from broker.mosquitto import BrokerStart
 from broker.settings import Settings
@@ -11,6 +12,7 @@ from cli.child import Program
 from cli.given import Given
 
 BROKER = "broker"
+SHADOW = "shadow"
 STOP_S: Mapping[str, float] = {
     "ingest_agent": 5.0,
     "predictor_service": 3.0,
@@ -28,20 +30,25 @@ def programs(given: Given, settings: Settings, broker: BrokerStart | None) -> li
         environment = dict(broker.environment)
         path = log / f"{BROKER}-main.log"
         first = [Program(BROKER, "main", broker.arguments, path, STOP_S[BROKER], environment)]
+    predictors = settings.predictor_service
     services = [
         ("store", "main"),
-        *(("predictor_service", str(i + 1)) for i in range(settings.predictor_service.instances)),
+        *(("predictor_service", str(i + 1)) for i in range(predictors.instances)),
         ("ingest_agent", settings.ingest_agent.source),
     ]
-    return [*first, *(_service(given, settings, *service) for service in services)]
+    needed = [_service(given, settings, *service) for service in services]
+    if predictors.shadow:
+        trial = _service(given, settings, "predictor_service", SHADOW, "--shadow", predictors.shadow)
+        return [*first, *needed[:-1], replace(trial, needed=False), needed[-1]]
+    return [*first, *needed]
 
 
-def _service(given: Given, settings: Settings, service: str, instance: str) -> Program:
+def _service(given: Given, settings: Settings, service: str, instance: str, *more: str) -> Program:
     config = [] if given.config is None else ["--config", str(given.config.absolute())]
     return Program(
         service,
         instance,
-        (sys.executable, "-m", service, *config, "--instance", instance),
+        (sys.executable, "-m", service, *config, "--instance", instance, *more),
         settings.paths.state / "log" / f"{service}-{instance}.log",
         STOP_S[service],
         {**given.overrides, "PYTHONPATH": _path(), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},

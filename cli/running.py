@@ -116,6 +116,7 @@ class RunningLine:
             program.name
             for program, child in self.supervisor.places()
             if program.service != BROKER
+            and program.needed
             and (child is None or online.get((program.service, program.instance)) != child.pid)
         ]
 

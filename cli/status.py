@@ -62,7 +62,11 @@ def look(settings: Settings) -> Report:
     report = Report()
     _ask_broker(settings, report)
     _ask_database(settings, report)
-    running = {service["service"] for service in report.services if service["state"] == "online"}
+    running = {
+        service["service"]
+        for service in report.services
+        if service["state"] == "online" and not service["detail"].get("shadow")
+    }
     report.trouble += [f"no {name} is online" for name in NEEDED if name not in running]
     report.trouble += [
         f"{service['service']}-{service['instance']} is offline"

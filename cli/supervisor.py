@@ -100,6 +100,11 @@ class Supervisor:
 
     def _bury(self, place: _Place, child: Child, status: int) -> None:
         place.child = None
+        if status == CANNOT_RUN and not place.program.needed:
+            self._say(f"{place.program.name} cannot run{_because(child)}; the line goes on without it")
+            place.deaths = 0
+            self._changed(self.children)
+            return
         if status == CANNOT_RUN:
             self.refusals.append(child.last_words() or f"{place.program.name} cannot run")
         if time.monotonic() - child.started >= STEADY_S:

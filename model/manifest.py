@@ -109,6 +109,19 @@ def load_manifest(path: Path) -> Manifest:
         raise BundleError(message) from error
 
 
+def bundles_folder(path: Path) -> Path:
+    """Find the directory of bundles: `path` itself, or the one that the bundle `path` lies in."""
+    return path.parent if (path / MANIFEST).is_file() else path
+
+
+def named_bundle(path: Path, version: str) -> Path:
+    """Find the bundle of that version beside the configured one, or below it. Raises `BundleError`."""
+    folder = bundles_folder(path) / version
+    if not VERSION_NAME.fullmatch(version) or not (folder / MANIFEST).is_file():
+        raise BundleError(f"{bundles_folder(path)}: no bundle is called {version!r}")
+    return folder
+
+
 def resolve_bundle(path: Path) -> Path:
     """Find the bundle's directory: `path` itself, or the one that the file `current` below it names.
 

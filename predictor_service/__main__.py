@@ -1,5 +1,10 @@
-"""`python -m predictor_service [--config FILE] [--instance N]`."""
+"""`python -m predictor_service [--config FILE] [--instance N] [--shadow VERSION]`.
 
+With `--shadow` it answers every batch beside the line, under `shadows/<source>` (`predictor_service.shadow`).
+"""
+
+import argparse
+import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -12,10 +17,11 @@ from broker.settings import Settings
 from broker.topics import Topics
 from model.classifier import Classifier
 from model.engines import EngineError
-from model.manifest import BundleError
+from model.manifest import BundleError, named_bundle
 from predictor_service.poison import PoisonNotes
 from predictor_service.service import Predictor
 from predictor_service.serving import Failed, Serving
+from predictor_service.shadow import Shadow
 
 LOOK_S = 1.0
 """How often the configured bundle's name is looked at: one small file."""
@@ -77,14 +83,38 @@ def announce(line: Line, classifier: Classifier) -> None:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(
-        service_main(
-            "predictor_service",
-            subscriptions,
-            run,
-            instance="1",
-            prepare=load,
-            cannot_run=(BundleError, EngineError),
-        )
+def unshared(_settings: Settings, topics: Topics) -> Sequence[str]:
+    """Every source's pixels, whoever else gets them."""
+    return [topics.pixels()]
+
+
+def load_shadow(version: str, settings: Settings) -> Classifier:
+    """Open the bundle of a version, which stands beside the configured one."""
+    chosen = settings.model
+    return Classifier.open(named_bundle(chosen.bundle, version), chosen.engine, chosen.threads)
+
+
+def run_shadow(_settings: Settings, line: Line, classifier: Classifier) -> None:
+    """Answer beside the line until asked to stop; agents never hear of this model."""
+    line.announce(model=classifier.version, engine=classifier.engine, shadow=True)
+    shadow = Shadow(line, classifier)
+    while not line.stopping:
+        shadow.step()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve, or answer in the shadow."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--shadow", metavar="VERSION", default="")
+    own, rest = parser.parse_known_args(argv)
+    start = functools.partial(
+        service_main, "predictor_service", cannot_run=(BundleError, EngineError), argv=rest
     )
+    if own.shadow:
+        prepare = functools.partial(load_shadow, own.shadow)
+        return start(unshared, run_shadow, instance="shadow", prepare=prepare)
+    return start(subscriptions, run, instance="1", prepare=load)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

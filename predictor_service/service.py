@@ -104,18 +104,7 @@ class Predictor:
 
     def predict(self, batches: Sequence[PixelBatch]) -> list[PredictionBatch]:
         """Predict several batches in one call of the model."""
-        pixels = [pixels_of(batch) for batch in batches]
-        began = time.monotonic()
-        whole = self.model.classify(pixels[0] if len(pixels) == 1 else np.concatenate(pixels))
-        predict_s = time.monotonic() - began
-        answers, first = [], 0
-        for batch in batches:
-            count = len(batch.images)
-            part = part_of(whole, first, count)
-            share_s = predict_s * count / len(whole.labels)
-            answers.append(answer(batch, part, self.model, self._line.instance, share_s))
-            first += count
-        return answers
+        return predicted(batches, self.model, self._line.instance)
 
     def _failed(self, group: Sequence[Work], error: Exception) -> None:
         detail = f"{type(error).__name__}: {error}"
@@ -152,6 +141,21 @@ class Predictor:
             )
         except (Unreachable, MessageError, ValueError) as error:
             self._line.event("warning", "no-answer", f"{delivery.response_topic}: {error}")
+
+
+def predicted(batches: Sequence[PixelBatch], model: Model, predictor: str) -> list[PredictionBatch]:
+    """Predict several batches in one call of the model."""
+    pixels = [pixels_of(batch) for batch in batches]
+    began = time.monotonic()
+    whole = model.classify(pixels[0] if len(pixels) == 1 else np.concatenate(pixels))
+    predict_s = time.monotonic() - began
+    answers, first = [], 0
+    for batch in batches:
+        count = len(batch.images)
+        part = part_of(whole, first, count)
+        answers.append(answer(batch, part, model, predictor, predict_s * count / len(whole.labels)))
+        first += count
+    return answers
 
 
 def groups(works: Sequence[Work], *, alone: Callable[[str], bool]) -> list[list[Work]]:

@@ -12,6 +12,7 @@ from broker.messages import (
     ModelAnnouncement,
     PredictionBatch,
     Reject,
+    ShadowBatch,
     decode,
 )
 from broker.topics import Topics
@@ -19,6 +20,7 @@ from store.times import stamp
 
 KINDS: dict[str, type[Message]] = {
     "predictions": PredictionBatch,
+    "shadows": ShadowBatch,
     "failures": Failure,
     "jobs": JobProgress,
     "rejects": Reject,
@@ -44,6 +46,7 @@ def subscriptions(topics: Topics) -> list[str]:
     """Return what the store listens to."""
     return [
         topics.predictions(),
+        topics.shadows(),
         topics.failures(),
         topics.jobs(),
         topics.rejects(),

@@ -41,6 +41,7 @@ class Job:
     predict_s: float
     time_per_prediction_s: float | None
     mean_confidence: float | None
+    flags: str = ""
 
     @property
     def in_flight(self) -> int:

@@ -96,6 +96,7 @@ jobs = sa.Table(
     _real("mean_confidence"),
     _sum("confidence_sum"),
     _text("timings"),
+    _text("flags"),
     sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
@@ -133,6 +134,19 @@ predictions = sa.Table(
     sa.Column("batch", WHOLE, sa.ForeignKey("batches.id"), nullable=False),
     *[sa.Column(name, sa.Integer) for name in PROBABILITIES],
     _text("other_probabilities"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+shadows = sa.Table(
+    "shadows",
+    metadata,
+    _key("job_id"),  # no foreign key: a model on trial may answer before the job has its row
+    _key("image"),
+    _key("model_version"),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("confidence", REAL, nullable=False),
+    _time("predicted_at"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
-from broker.messages import Failure, JobSummary, Message, PredictionBatch, Receipt
+from broker.messages import Failure, JobSummary, Message, PredictionBatch, Receipt, ShadowBatch
 from broker.settings import Store
 from store import database, upgrading
 from store.disk import Disk
@@ -207,6 +207,11 @@ class StoreService:
             self._publish(topics.receipts(receipt.source), receipt)
         for summary in outcome.summaries:
             self._publish(topics.summaries(summary.source), summary)
+        for summary in outcome.flagged:
+            detail = (
+                f"{summary.folder or summary.source}: {', '.join(summary.flags)} of {summary.stored} images"
+            )
+            self._line.event("warning", "one-class-job", detail, job_id=summary.job_id)
         for item in items:
             self._line.acknowledge(item.delivery)
 
@@ -255,6 +260,8 @@ def rows_of(items: Sequence[Item]) -> int:
 def named(message: Message) -> dict[str, Any]:
     """Return what a reject can say of a message's batch, so that its images get their row in `failures`."""
     match message:
+        case ShadowBatch():  # its images are the line's: they have their rows without it
+            return {}
         case PredictionBatch():
             images = tuple(p.image for p in message.predictions)
         case Failure():

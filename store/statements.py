@@ -30,6 +30,10 @@ SELECT_PREDICTIONS = (
     "SELECT image, label, confidence, model_version, predicted_at, verdict, batch"
     " FROM predictions WHERE job_id = ? AND image IN ({images})"
 )
+INSERT_SHADOW = (
+    "INSERT INTO shadows (job_id, image, model_version, label, confidence, predicted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 INSERT_FAILURE = (
     "INSERT INTO failures (job_id, image, reason, detail, failed_at, batch_id) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -49,8 +53,9 @@ ON CONFLICT (job_id) DO UPDATE SET folder = excluded.folder, state = excluded.st
 WHERE jobs.state = 'open'"""
 SELECT_JOB = (
     "SELECT source, folder, state, opened_at, closed_at, images, sent, stored, failed, process_s, predict_s,"
-    " time_per_prediction_s, mean_confidence, confidence_sum FROM jobs WHERE job_id = ?"
+    " time_per_prediction_s, mean_confidence, confidence_sum, flags FROM jobs WHERE job_id = ?"
 )
+FLAG_JOB = "UPDATE jobs SET flags = ? WHERE job_id = ?"
 UPDATE_JOB = (
     "UPDATE jobs SET images = ?, stored = ?, failed = ?, predict_s = ?, time_per_prediction_s = ?,"
     " mean_confidence = ?, confidence_sum = ? WHERE job_id = ?"

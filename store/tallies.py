@@ -2,13 +2,20 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from broker.messages import ClassSummary, JobProgress, JobSummary, Prediction
 from store import statements as sql
 from store.statements import Session
 from store.times import stamp
+
+ONE_CLASS_SHARE = 0.8
+"""A shop's folder holds several kinds of garments. A model that is fed the wrong way (not negated, a busy
+ground) calls nearly all of them by one name: "Bag" for more than nine of ten shop photos, as measured."""
+
+ONE_CLASS_IMAGES = 30
+"""Fewer images of one kind are an ordinary delivery: a folder of ten bags is no sign of anything."""
 
 
 @dataclass
@@ -40,6 +47,8 @@ class Tallies:
         self._stored_at = stored_at
         self._tallies: dict[str, Tally] = {}
         self._closed: dict[str, None] = {}
+        self.flagged: set[str] = set()
+        """Jobs whose flags this transaction changed."""
 
     def of(self, job_id: str, source: str) -> Tally:
         """Return a job's tally; a job that nobody announced gets its row by this."""
@@ -85,6 +94,10 @@ class Tallies:
     def _summary(self, job_id: str) -> JobSummary:
         job = self._session.run(sql.SELECT_JOB, (job_id,)).one()
         classes = self._session.run(sql.SELECT_CLASSES, (job_id,)).all()
+        flags = flags_of({c.label: c.images for c in classes})
+        if "; ".join(flags) != job.flags:
+            self._session.run(sql.FLAG_JOB, ("; ".join(flags), job_id))
+            self.flagged.add(job_id)
         return JobSummary(
             job_id=job_id,
             source=job.source,
@@ -102,7 +115,17 @@ class Tallies:
                 c.label: ClassSummary(images=c.images, mean_confidence=min(1.0, c.mean_confidence))
                 for c in classes
             },
+            flags=flags,
         )
+
+
+def flags_of(images: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what looks wrong about a closed job, by its images of each class."""
+    stored = sum(images.values())
+    if stored < ONE_CLASS_IMAGES:
+        return ()
+    label, most = max(images.items(), key=lambda one: one[1])
+    return (f"one-class: {label} {100 * most // stored} %",) if most > ONE_CLASS_SHARE * stored else ()
 
 
 def mean_of(total: float, count: int) -> float | None:

@@ -17,6 +17,7 @@ from broker.messages import (
     PredictionBatch,
     Receipt,
     Reject,
+    ShadowBatch,
     decode,
     encode,
     now,
@@ -25,6 +26,7 @@ from broker.topics import CANARY_PREFIX
 from store import statements as sql
 from store.canaries import write_canary
 from store.images import Images, Standing, as_stored
+from store.shadows import write_shadows
 from store.statements import Session
 from store.tallies import Tallies
 from store.times import stamp
@@ -39,6 +41,8 @@ class Outcome:
 
     receipts: list[Receipt] = field(default_factory=list)
     summaries: list[JobSummary] = field(default_factory=list)
+    flagged: list[JobSummary] = field(default_factory=list)
+    """Those whose flags are new."""
 
 
 class Writer:
@@ -73,6 +77,8 @@ class Group:
     def take(self, message: Message) -> None:
         """Write one message."""
         match message:
+            case ShadowBatch():  # before the kind that it is a special case of
+                write_shadows(self._session, message)
             case PredictionBatch():
                 self._predictions(message)
             case Failure():
@@ -91,6 +97,9 @@ class Group:
     def finish(self) -> Outcome:
         """Bring the jobs' figures up to date; return what is to be said after the commit."""
         self._outcome.summaries = self._tallies.flush()
+        self._outcome.flagged = [
+            one for one in self._outcome.summaries if one.job_id in self._tallies.flagged and one.flags
+        ]
         return self._outcome
 
     def _predictions(self, batch: PredictionBatch) -> None:

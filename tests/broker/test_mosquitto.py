@@ -44,6 +44,7 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.jobs("shop"): ({"ingest_agent"}, {"store"}),
     TOPICS.jobs("other"): (set(), {"store"}),
     TOPICS.predictions("shop"): ({"predictor_service"}, {"store"}),
+    TOPICS.shadows("shop"): ({"predictor_service"}, {"store"}),
     TOPICS.pixels("client"): ({"client"}, {"predictor_service"}),
     TOPICS.predictions("client"): ({"predictor_service"}, {"store", "client"}),
     TOPICS.receipts("client"): ({"store"}, {"client"}),

@@ -15,6 +15,7 @@ def test_topics_stand_below_root_and_version() -> None:
     assert [
         "tailorbird/v1/pixels/shop",
         "tailorbird/v1/predictions/shop",
+        "tailorbird/v1/shadows/shop",
         "tailorbird/v1/receipts/shop",
         "tailorbird/v1/failures/shop",
         "tailorbird/v1/rejects/store",
@@ -29,6 +30,7 @@ def test_topics_stand_below_root_and_version() -> None:
     ] == [
         TOPICS.pixels("shop"),
         TOPICS.predictions("shop"),
+        TOPICS.shadows("shop"),
         TOPICS.receipts("shop"),
         TOPICS.failures("shop"),
         TOPICS.rejects("store"),

@@ -14,6 +14,7 @@ from broker.messages import (
     PredictionBatch,
     Receipt,
     Reject,
+    ShadowBatch,
     Status,
     StoredImage,
 )
@@ -51,6 +52,20 @@ EXAMPLES: dict[str, Message] = {
                 probabilities={"Shirt": 0.5, "Coat": 0.5},
                 verdict="suspect",
                 reasons=("low-confidence",),
+            ),
+        ),
+        timings={"predict": 0.004},
+    ),
+    "shadow_batch.json": ShadowBatch(
+        batch_id=BATCH,
+        job_id=JOB,
+        source="shop",
+        model_version="2026-03-02-1",
+        predictor="shadow",
+        predicted_at=AT,
+        predictions=(
+            Prediction(
+                image=NAMES[0], label="Coat", confidence=0.75, probabilities={"Shirt": 0.25, "Coat": 0.75}
             ),
         ),
         timings={"predict": 0.004},
@@ -120,6 +135,7 @@ EXAMPLES: dict[str, Message] = {
         time_per_prediction_s=0.25,
         mean_confidence=0.75,
         classes={"Shirt": ClassSummary(images=1, mean_confidence=0.75)},
+        flags=("one-class: Shirt 100 %",),
     ),
     "event.json": Event(
         service="store",

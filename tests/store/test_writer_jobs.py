@@ -61,7 +61,7 @@ def test_job_from_open_to_closed(writer: Writer, rows: Rows, make: Make) -> None
     closed_at = "2026-11-22T13:16:03.123Z"
     mean = 0.625
     job = (make.job, "shop", "autumn", "closed", make.at, closed_at, 3, 3, 2, 1, 2.0, 0.5, 0.25, mean, 1.25)
-    assert rows("jobs") == [(*job, '{"read": 0.25}')]
+    assert rows("jobs") == [(*job, '{"read": 0.25}', "")]
     assert [(receipt.batch_id, receipt.kind) for receipt in outcome.receipts] == [
         ("f1", "failure"),
         ("j-closed", "job"),
@@ -185,3 +185,24 @@ def test_event_becomes_a_row(writer: Writer, rows: Rows, make: Make) -> None:
     )
     writer.write([event])
     assert rows("events") == [(1, "2026-11-22T13:16:01.000Z", "store", "main", "info", "x", "y", "", "")]
+
+
+def test_job_of_one_class_is_flagged_once(writer: Writer, rows: Rows, make: Make) -> None:
+    """More than 80 % of 30 images: the row, the summary and, when it is new, a word for the event log."""
+    images = [make.prediction(f"{i}.png", "Bag" if i < 25 else "Coat") for i in range(30)]
+    outcome = writer.write([make.batch(*images), make.progress("closed", 30)])
+    assert [one.flags for one in outcome.summaries] == [("one-class: Bag 83 %",)]
+    assert outcome.flagged == outcome.summaries
+    assert rows("jobs", "flags") == [("one-class: Bag 83 %",)]
+    assert writer.write([make.progress("closed", 30)]).flagged == []
+
+
+@pytest.mark.parametrize(("bags", "images"), [(24, 30), (29, 29), (0, 0)])
+def test_job_of_several_classes_or_few_images_is_not(
+    writer: Writer, rows: Rows, make: Make, bags: int, images: int
+) -> None:
+    """80 % are no more than 80 %, and a small delivery of one kind is no sign of anything."""
+    made = [make.prediction(f"{i}.png", "Bag" if i < bags else "Coat") for i in range(images)]
+    writer.write([make.batch(*made)] if made else [])
+    outcome = writer.write([make.progress("closed", images)])
+    assert (outcome.flagged, rows("jobs", "flags")) == ([], [("",)])

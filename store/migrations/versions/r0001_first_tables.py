@@ -74,6 +74,7 @@ def _make_jobs() -> None:
         _real("mean_confidence"),
         _sum("confidence_sum"),
         _text("timings"),
+        _text("flags"),
         sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -113,6 +114,20 @@ def _make_predictions() -> None:
         sa.Column("batch", WHOLE, sa.ForeignKey("batches.id"), nullable=False),
         *[sa.Column(f"p{i}", sa.Integer) for i in range(10)],
         _text("other_probabilities"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_shadows() -> None:
+    op.create_table(
+        "shadows",
+        _key("job_id"),
+        _key("image"),
+        _key("model_version"),
+        sa.Column("label", sa.Text, nullable=False),
+        sa.Column("confidence", REAL, nullable=False),
+        _time("predicted_at"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -207,6 +222,7 @@ def upgrade() -> None:
     _make_jobs()
     _make_batches()
     _make_predictions()
+    _make_shadows()
     _make_class_confidence()
     _make_failures()
     _make_rejects()
