@@ -239,7 +239,7 @@ def test_packet_limit_shapes_the_batches(make_bench: MakeBench) -> None:
 
 def test_batch_that_another_broker_does_not_take_is_cut(make_bench: MakeBench) -> None:
     """Sealed for one broker, sent to a smaller one: its images go in smaller batches."""
-    bench = make_bench()
+    bench = make_bench(batch_images=60, linger_ms=5000.0)
     bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 60)

@@ -277,3 +277,12 @@ def test_cost_is_measured(ledger: Ledger) -> None:
     registered(ledger)
     assert 0 < ledger.cpu_s
     assert 0 < ledger.wall_s
+
+
+def test_touched_image_keeps_its_outcome(ledger: Ledger) -> None:
+    """Only its times are taken over."""
+    registered(ledger)
+    answered(ledger)
+    ledger.touch([(b"f", b"0000.png", Stat(400, 5, 6, 7))])
+    known = ledger.known(b"f", [b"0000.png"])[b"0000.png"]
+    assert (5, 6, 1) == (known.stat.mtime_ns, known.stat.inode, known.job)
