@@ -22,7 +22,7 @@ def make_project(folder: Path) -> Path:
     """Make a folder that holds the launcher, an empty lock and a command line that prints."""
     (folder / "cli").mkdir(parents=True)
     shutil.copy(PROJECT / "tailorbird", folder)
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-serve.txt"):
         (folder / name).write_text("# nothing\n")
     (folder / "cli" / "__init__.py").touch()
     (folder / "cli" / "__main__.py").write_text(COMMAND_LINE)
@@ -164,3 +164,22 @@ def test_python_without_venv_is_one_line_that_says_what_to_type(project: Path, b
     assert 3 == done.returncode
     assert 1 == done.stderr.count("\n"), done.stderr
     assert "type: sudo apt-get install python3-venv" in done.stderr
+
+
+def test_serving_machine_stays_without_what_only_training_needs(project: Path) -> None:
+    """Once set up so, it needs the variable no more; `train` sets up the rest."""
+    first = launch(project, "status", more={"TAILORBIRD_REQUIREMENTS": "requirements-serve.txt"})
+    assert (0, 1) == (first.returncode, first.stderr.count("first start")), first.stderr
+    second = launch(project, "status")
+    assert (0, "") == (second.returncode, second.stderr)
+    assert not (project / ".venv" / "requirements.txt.done").exists()
+    third = launch(project, "train")
+    assert 0 == third.returncode, third.stderr
+    assert (project / ".venv" / "requirements.txt.done").exists()
+
+
+def test_unknown_requirements_are_one_line(ready: Path) -> None:
+    """The file's name is wrong, and nothing is set up."""
+    done = launch(ready, "status", more={"TAILORBIRD_REQUIREMENTS": "nothing.txt"})
+    assert (3, 1) == (done.returncode, done.stderr.count("\n"))
+    assert "there is no file" in done.stderr
