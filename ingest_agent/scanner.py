@@ -1,11 +1,19 @@
-"""Walking the inbox without ever holding it in memory: one open directory per level, one entry at a time."""
+"""Walking the inbox in bounded memory: one open directory a level, and a few thousand of its names at a time.
+
+The names come sorted as far as that goes: neighbours by name are neighbours in the ledger, so a batch of them
+changes few of its pages.
+"""
 
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
 
 from ingest_agent.places import Ignored, has_image_suffix, is_ours
+
+NAMES_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,29 @@ class Unreadable:
     error: OSError
 
 
+class _Directory:
+    """An open directory, read a portion at a time. Opening raises OSError."""
+
+    def __init__(self, inbox: bytes, relative: bytes) -> None:
+        self.relative = relative
+        self._entries = os.scandir(inbox + b"/" + relative if relative else inbox)
+        self._portion: list[os.DirEntry[bytes]] = []
+
+    def next(self) -> "os.DirEntry[bytes] | None":
+        """Return the next entry, None at the end. Raises OSError."""
+        if not self._portion:
+            self._portion = sorted(islice(self._entries, NAMES_AT_ONCE), key=attrgetter("name"), reverse=True)
+        return self._portion.pop() if self._portion else None
+
+    def path_of(self, entry: "os.DirEntry[bytes]") -> bytes:
+        """Return an entry's path below the inbox."""
+        return self.relative + b"/" + entry.name if self.relative else entry.name
+
+    def close(self) -> None:
+        """Give the directory back."""
+        self._entries.close()
+
+
 @dataclass
 class Walk:
     """One walk of a tree, as an iterator of `Found` and `Unreadable`.
@@ -36,29 +67,26 @@ class Walk:
     ignored: Ignored
     start: bytes = b""
     folder: bytes = b""
-    seen: int = 0
-    _stack: list[tuple[bytes, Iterator["os.DirEntry[bytes]"]]] = field(default_factory=list)
+    _stack: list[_Directory] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Found | Unreadable]:
         """Walk. What vanishes meanwhile is passed over."""
         yield from self._enter(self.start)
         while self._stack:
-            relative, entries = self._stack[-1]
+            directory = self._stack[-1]
             try:
-                entry = next(entries, None)
+                entry = directory.next()
             except OSError as error:
                 entry = None
-                yield Unreadable(relative, error)
+                yield Unreadable(directory.relative, error)
             if entry is None:
                 self._leave()
                 continue
-            name = entry.name
-            path = relative + b"/" + name if relative else name
-            if not self.ignored.name(name) and not is_ours(path):
+            path = directory.path_of(entry)
+            if not self.ignored.name(entry.name) and not is_ours(path):
                 yield from self._visit(path, entry)
 
     def _visit(self, path: bytes, entry: "os.DirEntry[bytes]") -> Iterator[Found | Unreadable]:
-        self.seen += 1
         try:
             found = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -77,27 +105,18 @@ class Walk:
         if len(self._stack) <= 1:
             self.folder = relative.partition(b"/")[0]
         try:
-            entries = os.scandir(self.inbox + b"/" + relative if relative else self.inbox)
+            self._stack.append(_Directory(self.inbox, relative))
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             yield Unreadable(relative, error)
-            return
-        self._stack.append((relative, entries))
 
     def _leave(self) -> None:
-        self.close_one(self._stack.pop()[1])
+        self._stack.pop().close()
         if len(self._stack) == 1 and not self.start:
             self.folder = b""
-
-    @staticmethod
-    def close_one(entries: Iterator["os.DirEntry[bytes]"]) -> None:
-        """Give a directory back."""
-        close = getattr(entries, "close", None)
-        if close is not None:
-            close()
 
     def close(self) -> None:
         """Give all open directories back; a walk that ended has none."""
         while self._stack:
-            self.close_one(self._stack.pop()[1])
+            self._stack.pop().close()

@@ -1,11 +1,13 @@
 """Walking the inbox: everything is found, nothing is held."""
 
 import os
+import sys
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from ingest_agent import scanner
 from ingest_agent.places import Ignored
 from ingest_agent.scanner import Found, Unreadable, Walk
 
@@ -60,18 +62,21 @@ def test_walk_tells_where_it_is(tree: Path) -> None:
     assert [b"f"] == [started.folder for _ in started]
 
 
-def test_walk_holds_one_open_directory_a_level_and_no_names(tmp_path: Path) -> None:
-    """Twenty thousand files cost no more memory than two."""
-    for number in range(20_000):
+def test_walk_holds_a_portion_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three thousand files cost no more memory than a hundred; each portion comes sorted."""
+    monkeypatch.setattr(scanner, "NAMES_AT_ONCE", 100)
+    for number in range(3000):
         (tmp_path / f"{number}.png").touch()
-    entries = iter(walk(tmp_path))
-    next(entries)
     tracemalloc.start()
-    count = 1 + sum(1 for _ in entries)
+    names = [entry.relative for entry in walk(tmp_path)]
+    size = sum(map(sys.getsizeof, names)) + sys.getsizeof(names)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 20_000 == count
-    assert peak < 100_000
+    assert 3000 == len(set(names))
+    assert all(
+        names[start : start + 100] == sorted(names[start : start + 100]) for start in range(0, 3000, 100)
+    )
+    assert peak - size < 200_000
 
 
 def test_directory_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
