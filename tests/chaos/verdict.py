@@ -1,6 +1,8 @@
 """The end of a run: the database, the ledger and the list of what was dropped must agree exactly."""
 
+import contextlib
 import csv
+import sqlite3
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -109,21 +111,31 @@ def _disagreements(world: World) -> list[str]:
     ]
     both = world.query("SELECT p.image FROM predictions p JOIN failures f USING (job_id, image)")
     found += [f"{image}: a prediction and a failure" for (image,) in both]
-    for folder in {path.split("/")[0] for path in world.rows() if "/" in path}:
-        found += _table_differs(world, folder)
-    return found
+    answers = world.answers()
+    for folder in {path.split("/")[0] for path in answers if "/" in path}:
+        found += _table_differs(world, folder, answers)
+    return found + _ledger_differs(world)
 
 
-def _table_differs(world: World, folder: str) -> list[str]:
-    """Compare a results.csv with the folder's files; it may also name what was there when it was written."""
+def _table_differs(world: World, folder: str, answers: dict[str, set[str]]) -> list[str]:
+    """Compare a results.csv with folder and database; it may name what was there when it was written."""
     table = world.inbox / folder / "results.csv"
     if not table.exists():
         return [f"{table}: missing"]
     with table.open(newline="", encoding="utf-8") as file:
         listed = {row["image"]: row["item"] for row in csv.DictReader(file)}
-    there = {p.relative_to(table.parent).as_posix() for p in table.parent.rglob("*") if p.is_file()} - {
-        "results.csv"
-    }
-    return (
-        [] if set(listed) == there else [f"{table}: {len(set(listed) ^ there)} names differ from the folder"]
-    )
+    files = {path.relative_to(table.parent).as_posix() for path in table.parent.rglob("*") if path.is_file()}
+    missing = files - {table.name} - set(listed)
+    wrong = {image for image, item in listed.items() if item not in answers.get(f"{folder}/{image}", ())}
+    return [f"{table}: {image}" for image in sorted(missing | wrong)]
+
+
+def _ledger_differs(world: World) -> list[str]:
+    """Compare the ledger's closed jobs, and what it has without an answer, with the database."""
+    path = (world.state / "agent" / "shop.db").absolute().as_uri()
+    with contextlib.closing(sqlite3.connect(f"{path}?mode=ro", uri=True)) as ledger:
+        kept = set(ledger.execute("SELECT job_id, state, seen, stored, failed FROM jobs"))
+        unanswered = ledger.execute("SELECT batch_id FROM batches").fetchall()
+    stored = set(world.query("SELECT job_id, state, images, stored, failed FROM jobs"))
+    found = [f"ledger: {row}" for row in kept - stored] + [f"ledger has not: {row}" for row in stored - kept]
+    return found + [f"ledger: batch {batch_id} has no answer" for (batch_id,) in unanswered]

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
+PATH = "CASE j.folder WHEN '' THEN r.image ELSE j.folder || '/' || r.image END"
+"""SQL: where an image lay below the inbox."""
 CONFIGURATION = """\
 [paths]
 state = "{state}"
@@ -127,11 +129,23 @@ class World:
     def rows(self) -> dict[str, int]:
         """Return how many rows each path below the inbox has, predictions and failures together."""
         found = self.query(
-            "SELECT CASE j.folder WHEN '' THEN r.image ELSE j.folder || '/' || r.image END, COUNT(*) FROM"
+            f"SELECT {PATH}, COUNT(*) FROM"
             " (SELECT job_id, image FROM predictions UNION ALL SELECT job_id, image FROM failures) r"
             " JOIN jobs j USING (job_id) GROUP BY 1"
         )
         return {str(path): int(str(count)) for path, count in found}
+
+    def answers(self) -> dict[str, set[str]]:
+        """Return each path's labels, "" for a failure; several when the file was rewritten."""
+        found: dict[str, set[str]] = {}
+        for path, label in self.query(
+            f"SELECT {PATH}, r.label FROM"
+            " (SELECT job_id, image, label FROM predictions"
+            " UNION ALL SELECT job_id, image, '' FROM failures) r"
+            " JOIN jobs j USING (job_id)"
+        ):
+            found.setdefault(str(path), set()).add(str(label))
+        return found
 
     @staticmethod
     def wait(condition: Callable[[], bool], seconds: float, what: str, every_s: float = 0.05) -> float:
