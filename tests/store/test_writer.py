@@ -69,7 +69,7 @@ def test_job_row_for_a_client_without_a_job(writer: Writer, rows: Rows, make: Ma
     """Predictions of a job that nobody announced make its row."""
     stored_at = writer.write([make.batch("a.png", "b.png", job_id="b1")]).receipts[0].stored_at
     assert rows("jobs") == [
-        ("b1", "shop", "", "open", stored_at, None, 2, 0, 2, 0, None, 0.5, 0.25, 0.75, 1.5, "")
+        ("b1", "shop", "", "open", stored_at, None, 2, 0, 2, 0, None, 0.5, 0.25, 0.75, 1.5, "", "")
     ]
 
 
