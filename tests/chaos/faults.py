@@ -23,6 +23,7 @@ INPUT_TOPICS = {
     "failures/shop": "ingest_agent",
     "jobs/shop": "ingest_agent",
     "predictions/shop": "predictor_service",
+    "shadows/shop": "predictor_service",
     "model": "predictor_service",
     "receipts/shop": "store",
     "events/store": "store",
