@@ -145,6 +145,7 @@ class Agent:
 
     def _work(self, now: float) -> None:
         self._post.check(now)
+        self._outbox.take_committed(now)
         for result in self._intake.collect(now):
             self._accept(result, now)
         self._gathering.seal(now)

@@ -22,7 +22,7 @@ class Finishing:
         self._intake = intake
         self._outbox = outbox
         self._results = results
-        self._asked: dict[bytes, Job] = {}
+        self._asked: dict[bytes, tuple[Job, int]] = {}
         self._next_look = 0.0
 
     def step(self, now: float) -> None:
@@ -31,13 +31,16 @@ class Finishing:
             self._next_look = now + LOOK_S
             for job in self._jobs:
                 if job.folder not in self._asked and self._is_done(job, now):
-                    self._asked[job.folder] = job
+                    self._asked[job.folder] = (job, job.seen)
                     self._results.ask(job.folder, now)
         for folder in self._results.step(now):
             asked = self._asked.pop(folder, None)
-            if asked is not None and self._is_done(asked, now):
-                self._jobs.closing(asked)
-                self._outbox.seal(Sealed(seal_closing(self._own.source, asked), asked))
+            if asked is not None and asked[0].seen == asked[1]:  # else there is more, and it is asked again
+                self._close(asked[0])
+
+    def _close(self, job: Job) -> None:
+        self._jobs.closing(job)
+        self._outbox.seal(Sealed(seal_closing(self._own.source, job), job))
 
     def _is_done(self, job: Job, now: float) -> bool:
         return (

@@ -131,11 +131,14 @@ class Outbox:
 
     # Making durable
 
-    def commit(self, now: float) -> None:
-        """Take in what has become durable, and begin with what was sealed and answered since."""
+    def take_committed(self, now: float) -> None:
+        """Take in what has become durable: it may go out, or is answered."""
         if self._committing is not None and self._committing[1].done():
             (group, future), self._committing = self._committing, None
             self._finish(group, future, now)
+
+    def commit(self, now: float) -> None:
+        """Begin to make durable what was sealed and answered, unless the disk is still at work."""
         if self._committing is None and now >= self._retry_at and (self._sealed or self._receipts):
             group = self._group(now)
             future = self._pool.submit(self._ledger.commit, group.transaction)

@@ -72,8 +72,8 @@ class Rounds:
         """Tell whether a walk may still come upon files of a top-level folder."""
         if folder in self._unvisited or any(path.partition(b"/")[0] == folder for path in self._folders):
             return True
-        current = self._current
-        return current is not None and (current.folder == folder or (not folder and not current.start))
+        # A round that came by itself finds what events missed, or nothing: no job waits for it.
+        return self._current is not None and not self._is_round and self._current.folder == folder
 
     def step(self, room: int, now: float) -> Iterator[Found | Unreadable]:
         """Walk on by up to `room` entries."""
