@@ -15,11 +15,12 @@ from broker.line import Line
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
 from broker.settings import Settings
 from ingest_agent.canary import Canary
+from ingest_agent.findings import Refused, Result, Taken, WorldTrouble
 from ingest_agent.finishing import LOOK_S, Finishing
 from ingest_agent.gathering import Gathering
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox
-from ingest_agent.intake import Intake, Refused, Result, Sources, Taken, WorldTrouble
+from ingest_agent.intake import Intake, Sources
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
 from ingest_agent.ledger import Ledger, LedgerTrouble

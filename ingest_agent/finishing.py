@@ -1,10 +1,11 @@
 """Jobs come to their end: quiet and complete, then `results.csv`, then the closing and its receipt."""
 
 from broker.settings import IngestAgent
+from ingest_agent.grouping import Sealed
 from ingest_agent.intake import Intake
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
-from ingest_agent.outbox import Outbox, Sealed
+from ingest_agent.outbox import Outbox
 from ingest_agent.results_desk import ResultsDesk
 from ingest_agent.sealing import seal_closing
 

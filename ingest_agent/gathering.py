@@ -5,11 +5,12 @@ from collections import deque
 from broker.line import Line
 from broker.settings import IngestAgent
 from ingest_agent.batching import Builder, Limits
-from ingest_agent.intake import Refused, Taken
+from ingest_agent.findings import Refused, Taken
+from ingest_agent.grouping import Sealed
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
 from ingest_agent.names import is_too_long, text_of
-from ingest_agent.outbox import Outbox, Sealed
+from ingest_agent.outbox import Outbox
 from ingest_agent.places import folder_and_name
 from ingest_agent.sealing import seal_failure, seal_pixels, wire_name
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ingest_agent.findings import Candidate, Refused, Result, Taken, WorldTrouble
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox
 from ingest_agent.jobs import Jobs
@@ -25,50 +26,7 @@ from model.preprocessing import InputSpec
 
 CREATED_LOOK_S = 0.25
 WORLD_RETRY_S = 1.0
-LOOK_MIN_S = 0.2
-LOOK_MAX_S = 1.0
 READ_AHEAD_IMAGES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that may be taken. `finished` when somebody said that it is whole."""
-
-    relative: bytes
-    found: os.stat_result
-    version: Stat
-    finished: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A file that became pixels; `began` is when its reading began, monotonic."""
-
-    relative: bytes
-    spec: InputSpec
-    pixels: Pixels
-    began: float
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that is no usable image, for good."""
-
-    relative: bytes
-    reason: str
-    detail: str
-    stat: Stat
-
-
-@dataclass(frozen=True, slots=True)
-class WorldTrouble:
-    """Something that is not a file's fault: `path` could not be read."""
-
-    relative: bytes
-    detail: str
-
-
-Result = Taken | Refused | WorldTrouble
 
 
 @dataclass(frozen=True)
@@ -260,15 +218,10 @@ class Intake:
         left_s = (self._patience.give_up_s if was_tried else self._patience.settle_s) - still_s
         if left_s <= 0:
             return True
-        file = self.waiting.put(candidate.relative, now + min(left_s, self._look_s), now)
+        file = self.waiting.put(candidate.relative, now + min(left_s, self._patience.look_s), now)
         if file is not None:
             file.stat = version
         return False
-
-    @property
-    def _look_s(self) -> float:
-        """How often a waiting file is looked at."""
-        return min(max(self._patience.settle_s, LOOK_MIN_S), LOOK_MAX_S)
 
     # What became of them
 
@@ -326,7 +279,7 @@ class Intake:
             self._refuse(file.relative, outcome.reason, outcome.detail, version)
         else:
             left_s = self._patience.give_up_s - still_s
-            self.waiting.put(file.relative, now + min(left_s, self._look_s), now)
+            self.waiting.put(file.relative, now + min(left_s, self._patience.look_s), now)
 
     def _gone(self, relative: bytes) -> None:
         """Let go of a file that is no more; it is a failure when it had been read and was not whole."""

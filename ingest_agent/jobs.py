@@ -42,7 +42,7 @@ class Jobs:
                 opened=opened,
                 latest_seen=now,
                 latest_answer=opened + row.process_s,
-                state="closing" if row.state == "closing" else "open",
+                state="open" if row.state == "open" else "closing",
                 seen=row.seen,
                 sent=row.sent,
                 stored=row.stored,

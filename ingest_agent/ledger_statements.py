@@ -13,7 +13,8 @@ FREE_JOB = "SELECT coalesce(max(id), 0) + 1 FROM jobs"
 FOLDER = "SELECT id FROM folders WHERE folder = ?"
 OPEN_JOBS = """SELECT jobs.id, job_id, jobs.folder, folders.folder, state, opened_at,
     seen, sent, stored, failed, process_s, read_s, prepare_s, wait_s
-    FROM jobs JOIN folders ON folders.id = jobs.folder WHERE state <> 'closed' ORDER BY jobs.id"""
+    FROM jobs JOIN folders ON folders.id = jobs.folder
+    WHERE state <> 'closed' OR jobs.id IN (SELECT job FROM batches) ORDER BY jobs.id"""
 UNANSWERED = "SELECT batch_id, kind, job, images FROM batches ORDER BY id"
 PAYLOAD = "SELECT payload FROM batches WHERE batch_id = ?"
 ANSWERED_FROM = """SELECT images.folder, folders.folder, name

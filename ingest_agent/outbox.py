@@ -8,18 +8,17 @@ disk works, the next ones gather.
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import JSON_TYPE, MSGPACK_TYPE, Receipt
+from ingest_agent.grouping import Group, Sealed, Unanswered, add_answer, add_sealed
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
 from ingest_agent.ledger import Ledger, LedgerTrouble
-from ingest_agent.ledger_records import Answer, Kind, NamedStat, NewBatch, NewJob, Transaction
-from ingest_agent.receipts import answered_images
+from ingest_agent.ledger_records import Answer, Kind, NamedStat, Transaction
 from ingest_agent.sealing import by_wire_name, halves, new_batch_id, wire_name
 from ingest_agent.window import Window
 
@@ -27,39 +26,6 @@ RETRY_MIN_S = 0.25
 RETRY_MAX_S = 5.0
 RECEIPTS_KEPT = 1000
 TOO_LARGE_RETRY_S = 60.0
-
-
-@dataclass
-class _Out:
-    """An unanswered batch: `left` are the images without an answer, by their names on the wire."""
-
-    kind: Kind
-    job: Job
-    left: dict[str, NamedStat]
-    payload: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """A batch that is not in the ledger yet, and what it adds to its job's timings."""
-
-    batch: NewBatch
-    job: Job
-    names: Sequence[str] = ()
-    read_s: float = 0.0
-    prepare_s: float = 0.0
-    wait_s: float = 0.0
-
-
-@dataclass
-class _Group:
-    """What becomes durable in one transaction."""
-
-    sealed: list[Sealed]
-    sent: dict[int, int]
-    transaction: Transaction
-    deliveries: list[Delivery] = field(default_factory=list)
-    closed: list[Job] = field(default_factory=list)
 
 
 class Listener(Protocol):
@@ -83,12 +49,12 @@ class Outbox:
         self._jobs = jobs
         self._source = source
         self._listener = listener
-        self._out: dict[str, _Out] = {}
+        self._out: dict[str, Unanswered] = {}
         self._sealed: list[Sealed] = []
         self._receipts: deque[tuple[Delivery, Receipt]] = deque()
         self._sent: dict[int, int] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._committing: tuple[_Group, Future[None]] | None = None
+        self._committing: tuple[Group, Future[None]] | None = None
         self._retry_at = 0.0
         self._retry_s = RETRY_MIN_S
         self.window = window
@@ -98,7 +64,7 @@ class Outbox:
         found = []
         for batch in self._ledger.unanswered():
             job = self._jobs.by_number(batch.job)
-            self._out[batch.batch_id] = _Out(batch.kind, job, by_wire_name(batch.images))
+            self._out[batch.batch_id] = Unanswered(batch.kind, job, by_wire_name(batch.images))
             self.window.add(batch.batch_id, len(batch.images))
             found.append((job, batch.images))
         return found
@@ -145,7 +111,7 @@ class Outbox:
             future.add_done_callback(lambda _: self._line.wake())
             self._committing = (group, future)
 
-    def _finish(self, group: _Group, future: "Future[None]", now: float) -> None:
+    def _finish(self, group: Group, future: "Future[None]", now: float) -> None:
         try:
             future.result()
         except LedgerTrouble as error:
@@ -160,16 +126,16 @@ class Outbox:
         self._registered(group.sealed)
         self._answered(group, now)
 
-    def _group(self, now: float) -> _Group:
-        group = _Group(self._sealed, self._sent, Transaction())
+    def _group(self, now: float) -> Group:
+        group = Group(self._sealed, self._sent, Transaction())
         self._sealed, self._sent = [], {}
-        _add_sealed(group)
+        add_sealed(group)
         self._add_receipts(group, now)
         for number, count in group.sent.items():
             group.transaction.change(number).sent += count
         return group
 
-    def _add_receipts(self, group: _Group, now: float) -> None:
+    def _add_receipts(self, group: Group, now: float) -> None:
         """Turn the receipts that wait into answers; one receipt a batch in each transaction."""
         seen: set[str] = set()
         for delivery, receipt in self._receipts:
@@ -179,7 +145,7 @@ class Outbox:
             out = self._out.get(receipt.batch_id)
             if out is not None:
                 seen.add(receipt.batch_id)
-                _add_answer(group, receipt, out, now)
+                add_answer(group, receipt, out, now)
 
     def _registered(self, group: Sequence[Sealed]) -> None:
         for sealed in group:
@@ -189,10 +155,10 @@ class Outbox:
             job.prepare_s += sealed.prepare_s
             job.wait_s += sealed.wait_s
             left = dict(zip(sealed.names, batch.images, strict=True))
-            self._out[batch.batch_id] = _Out(batch.kind, job, left, batch.payload)
+            self._out[batch.batch_id] = Unanswered(batch.kind, job, left, batch.payload)
             self.window.add(batch.batch_id, len(batch.images))
 
-    def _answered(self, group: _Group, now: float) -> None:
+    def _answered(self, group: Group, now: float) -> None:
         for answer in group.transaction.answers:
             out = self._out.get(answer.batch_id)
             if out is None:
@@ -210,7 +176,7 @@ class Outbox:
             self._jobs.closed(job)
             self._listener.job_closed(job)
 
-    def _count(self, out: _Out, answer: Answer, now: float) -> None:
+    def _count(self, out: Unanswered, answer: Answer, now: float) -> None:
         job = out.job
         for item in answer.images:
             if not answer.done:
@@ -242,7 +208,7 @@ class Outbox:
                 self._sent[out.job.number] = self._sent.get(out.job.number, 0) + len(out.left)
                 self._jobs.changed.add(out.job.number)
 
-    def _publish(self, batch_id: str, out: _Out) -> None:
+    def _publish(self, batch_id: str, out: Unanswered) -> None:
         payload = out.payload if out.payload is not None else self._ledger.payload(batch_id)
         topics = self._line.topics
         topic: dict[Kind, Callable[[str], str]] = {
@@ -254,7 +220,7 @@ class Outbox:
         self._line.publish_bytes(topic[out.kind](self._source), payload or b"", content_type=content_type)
         out.payload = None
 
-    def _too_large(self, batch_id: str, out: _Out, error: MessageError, now: float) -> None:
+    def _too_large(self, batch_id: str, out: Unanswered, error: MessageError, now: float) -> None:
         """Cut a batch that this broker does not take; it cannot have reached anybody through it."""
         payload = self._ledger.payload(batch_id)
         parts = []
@@ -280,39 +246,3 @@ class Outbox:
                     )
                 except (Unreachable, MessageError):
                     return
-
-
-def _add_sealed(group: _Group) -> None:
-    """Put the sealed batches, and the jobs that appear with them, into a group's transaction."""
-    transaction = group.transaction
-    appeared: set[int] = set()
-    for sealed in group.sealed:
-        job = sealed.job
-        if not job.registered and job.number not in appeared:
-            appeared.add(job.number)
-            new = NewJob(job.number, job.job_id, job.folder_number, job.folder, job.root, job.opened_at)
-            transaction.jobs.append(new)
-        transaction.batches.append(sealed.batch)
-        change = transaction.change(job.number)
-        change.seen += len(sealed.batch.images)
-        change.read_s += sealed.read_s
-        change.prepare_s += sealed.prepare_s
-        change.wait_s += sealed.wait_s
-        if sealed.batch.kind == "job":
-            change.state = "closing"
-
-
-def _add_answer(group: _Group, receipt: Receipt, out: _Out, now: float) -> None:
-    """Put a receipt's answers into a group's transaction."""
-    images = list(answered_images(receipt, out.left))
-    done = len(images) == len(out.left)
-    answer = Answer(receipt.batch_id, out.job.number, out.job.folder_number, images, done)
-    group.transaction.answers.append(answer)
-    change = group.transaction.change(out.job.number)
-    change.stored += answer.stored
-    change.failed += answer.failed
-    if images:
-        change.process_s = max(0.0, now - out.job.opened)
-    if out.kind == "job":
-        change.state, change.closed_at = "closed", receipt.stored_at
-        group.closed.append(out.job)

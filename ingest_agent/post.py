@@ -5,9 +5,10 @@ An inbox that is missing or has lost its mount is nothing but waited for: nothin
 
 from broker.line import Line
 from broker.settings import IngestAgent
+from ingest_agent.findings import WorldTrouble
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox, Root
-from ingest_agent.intake import Intake, WorldTrouble
+from ingest_agent.intake import Intake
 from ingest_agent.jobs import Jobs
 from ingest_agent.names import text_of
 from ingest_agent.waiting import Patience
@@ -141,7 +142,7 @@ class InboxPost:
         """Files for which there was no place among the waiting ones are found again by a walk."""
         if self._intake.waiting.turned_away:
             self._intake.waiting.turned_away = False
-            self._intake.rounds.begin(now + self._own.settle_s, set())
+            self._intake.rounds.hasten(now + self._own.settle_s)
 
     # What could not be read
 

@@ -29,6 +29,7 @@ class Rounds:
         self._last_folder = b""
         self._next_round: float | None = None
         self._spent_s = 0.0
+        self._rested = 0.0
         self._unvisited: set[bytes] = set()
         self.rounds = 0
         self.in_whole_folder = False
@@ -57,9 +58,9 @@ class Rounds:
         self._unvisited |= unvisited
 
     def hasten(self, at: float) -> None:
-        """Begin the next round at a time, or earlier where that is planned."""
+        """Begin the next round at a time, or earlier where that is planned; a dear one rests all the same."""
         if self._next_round is not None:
-            self._next_round = min(self._next_round, at)
+            self._next_round = min(self._next_round, max(at, self._rested))
 
     def halt(self) -> None:
         """Walk no more until `begin`: the inbox is gone."""
@@ -128,5 +129,6 @@ class Rounds:
         self.rounds += 1
         if self._is_whole:
             self._unvisited.clear()
+        self._rested = now + SHARE * self._spent_s
         if self._next_round is None:
-            self._next_round = now + max(self.every_s, SHARE * self._spent_s)
+            self._next_round = max(now + self.every_s, self._rested)

@@ -15,6 +15,8 @@ from ingest_agent.reading import Stat
 
 # How long a file that never comes to rest keeps its folder's job from closing.
 HOLD_S = 60.0
+LOOK_MIN_S = 0.2
+LOOK_MAX_S = 1.0
 
 
 @dataclass(slots=True)
@@ -113,6 +115,11 @@ class Patience:
     settle_s: float
     give_up_s: float
     clock_margin_s: float = 0.0
+
+    @property
+    def look_s(self) -> float:
+        """How often a waiting file is looked at."""
+        return min(max(self.settle_s, LOOK_MIN_S), LOOK_MAX_S)
 
     def still_s(self, stat: Stat, since: float, now: float, wall_s: float) -> float:
         """Return for how long a file has stood still: as seen by us, or as its own time of change says."""

@@ -95,6 +95,16 @@ def test_haste_brings_the_next_round_forward(rounds: Rounds) -> None:
     assert 5.0 == rounds.next_due()
 
 
+def test_haste_does_not_make_dear_rounds_frequent(rounds: Rounds) -> None:
+    """A folder that cannot be read must not cost more than a twentieth of the time either."""
+    rounds.begin(0.0, set())
+    paths(rounds, 2, 0.0)
+    rounds.spent(1.0)
+    paths(rounds, 10, 0.0)
+    rounds.hasten(5.0)
+    assert 20.0 == rounds.next_due()
+
+
 def test_halt_leaves_everything(rounds: Rounds) -> None:
     """The inbox is gone: nothing is walked until the next beginning."""
     rounds.begin(0.0, set())
