@@ -127,6 +127,8 @@ def test_closed_jobs_are_not_open(ledger: Ledger) -> None:
     ledger.commit(transaction)
     assert ["closing"] == [job.state for job in ledger.open_jobs()]
     closed(ledger)
+    assert ["closed"] == [job.state for job in ledger.open_jobs()]  # it has an unanswered batch all the same
+    answered(ledger)
     assert [] == ledger.open_jobs()
 
 
