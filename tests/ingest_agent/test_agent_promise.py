@@ -147,20 +147,22 @@ def test_receipt_that_is_no_receipt_is_put_aside(bench: Workbench) -> None:
     assert ["message-rejected"] == [one.event for one in bench.other.events if "reject" in one.event]
 
 
-def test_broker_away_loses_nothing(bench: Workbench) -> None:
+def test_broker_away_loses_nothing(make_bench: MakeBench) -> None:
     """While it is away the agent gathers no more than its window; then everything goes on."""
+    bench = make_bench(batch_images=64, window=4)
+    bench.start()
     bench.drop_folder("f", 50)
     bench.until(lambda: bench.other.rows)
     bench.broker.go_away(forget=True)
-    bench.drop_folder("g", 700)
+    bench.drop_folder("g", 1000)
     bench.for_a_while(0.5)
     assert bench.agent is not None
     assert len(bench.agent._outbox.window) <= bench.settings.ingest_agent.window
-    assert len(bench.agent._intake.held) <= 700
+    assert len(bench.agent._intake.held) <= 4 * 64 + 512 + 64
     bench.broker.come_back()
     bench.other.announce()
     jobs = bench.until_closed(2)
-    assert 750 == len(bench.other.rows) == sum(job.stored for job in jobs)
+    assert 1050 == len(bench.other.rows) == sum(job.stored for job in jobs)
 
 
 def test_return_of_the_broker_sends_each_unanswered_batch_once(make_bench: MakeBench) -> None:
