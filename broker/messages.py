@@ -28,6 +28,7 @@ Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")]
 Time = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z")
 ]
+IdOrNone = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,127})?\Z")]
 TimeOrNone = Annotated[
     str, msgspec.Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)?\Z")
 ]
@@ -59,7 +60,7 @@ class PixelBatch(Message, frozen=True, kw_only=True):
     images: Annotated[tuple[ImageName, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH_IMAGES)]
     shape: tuple[int, int, int]
     pixels: bytes
-    job_id: Id | Literal[""] = ""
+    job_id: IdOrNone = ""
     dtype: Literal["uint8"] = "uint8"
     timings: Timings = {}
 

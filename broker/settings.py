@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from broker.topics import SOURCE_PATTERN
+from broker.topics import CANARY_PREFIX, SOURCE_PATTERN
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Name = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN)]
+Name = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN, max_length=64 - len(CANARY_PREFIX))]
+"""An agent's source: its canary's has a prefix, and must be a source as well."""
 VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*)?\Z"
 VersionOrNone = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
 Root = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")]

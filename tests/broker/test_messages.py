@@ -207,3 +207,17 @@ def test_now_is_utc_with_milliseconds() -> None:
 def test_finite_gives_json_a_number(value: float, expected: float) -> None:
     """JSON knows neither NaN nor infinity."""
     assert expected == finite(value)
+
+
+@pytest.mark.parametrize("job", [{}, {"job_id": ""}])
+def test_pixel_batch_without_a_job_is_its_own(job: dict[str, str]) -> None:
+    """No job and an empty one are the same: the batch's own id."""
+    fields = {
+        "batch_id": "b",
+        "source": "client",
+        "images": ["a"],
+        "shape": [1, 1, 2],
+        "pixels": [1, 2],
+        **job,
+    }
+    assert "b" == decode(PixelBatch, json.dumps(fields).encode(), "application/json").job_id
