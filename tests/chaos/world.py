@@ -67,12 +67,17 @@ class World:
         text = CONFIGURATION.format(state=self.state, inbox=self.inbox, port=self.port)
         text += f"\n[predictor_service]\ninstances = {self._predictors}\n"
         self.configuration.write_text(text)
-        log = (self.folder / "up.log").open("wb")
         command = [sys.executable, "-m", "cli", "up", "--config", str(self.configuration)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **self._settings}
-        self._up = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
-        )
+        with (self.folder / "up.log").open("wb") as log:
+            self._up = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
         self.wait(lambda: len(self.pids()) >= self._predictors + 3, 60, "the services to start")
         return self
 
