@@ -32,7 +32,7 @@ def train(
         typer.Option(metavar="DIR", help="Folder of bundles for the new one. [the configured one]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same model.")] = 0,
-    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the images.")] = 14,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the images.")] = 30,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the images, three epochs.")] = False,
 ) -> None:
     """Train a model into a new bundle."""

@@ -56,10 +56,10 @@ What it is for: photos of single garments on an even ground, or 28x28 pixels as 
 classes. What it is not for: people, several garments in one picture, anything else; the guard marks most of
 that `suspect`.
 
-{manifest.weights:,} weights, made {manifest.created_at}, temperature {manifest.temperature:.3f}, input
-{manifest.input.version}. All figures are for {figures.images:,} validation images that were not trained on:
-accuracy {figures.accuracy:.2%}, balanced accuracy {figures.balanced_accuracy:.2%}, expected calibration
-error {figures.ece:.2%}.
+{manifest.weights:,} weights, made {manifest.created_at}, temperature {manifest.temperature:.3f},
+spread {manifest.spread:.2f}, input {manifest.input.version}. All figures are for {figures.images:,}
+validation images that were not trained on: accuracy {figures.accuracy:.2%}, balanced accuracy
+{figures.balanced_accuracy:.2%}, expected calibration error {figures.ece:.2%}.
 
 | class | precision | recall | F1 | images |
 |---|---|---|---|---|

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 STATE = "state.npz"
@@ -16,30 +15,29 @@ HISTORY = "history.json"
 
 
 class Checkpoint:
-    """A directory with the state after the last whole epoch: the network's, the optimizer's, the history."""
+    """A directory with the state after the last whole epoch: all that training changes, and the history."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def load(self, network: keras.Model) -> list[dict[str, float]]:
-        """Put a compiled network into the saved state and return the history; empty where none is saved."""
-        network.optimizer.build(network.trainable_variables)
+    def load(self, variables: list[Any]) -> list[dict[str, float]]:
+        """Put variables into the saved state and return the history; empty where none is saved."""
         try:
             history: list[dict[str, float]] = json.loads((self._folder / HISTORY).read_text(encoding="utf-8"))
             with np.load(self._folder / STATE, allow_pickle=False) as state:
-                values = [state[str(index)] for index in range(len(_variables(network)))]
+                values = [state[str(index)] for index in range(len(variables))]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return []
-        for variable, value in zip(_variables(network), values, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return history
 
-    def save(self, network: keras.Model, history: list[dict[str, float]]) -> None:
+    def save(self, variables: list[Any], history: list[dict[str, float]]) -> None:
         """Replace the state as a whole, so that an interruption here costs an epoch at most."""
         fresh = self._folder.with_name(f"{self._folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        state = {str(index): variable.numpy() for index, variable in enumerate(_variables(network))}
+        state = {str(index): variable.numpy() for index, variable in enumerate(variables)}
         np.savez(fresh / STATE, **state)
         (fresh / HISTORY).write_text(json.dumps(history), encoding="utf-8")
         self.remove()
@@ -48,8 +46,3 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the state."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _variables(network: keras.Model) -> list[Any]:
-    """List all that changes in training: weights, statistics, random states, the optimizer's moments."""
-    return [*network.variables, *network.optimizer.variables]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.calibration import softmax
 from model.engines import open_engine
 from model.guard import read_guard
 from model.manifest import Manifest, load_manifest, resolve_bundle
@@ -41,7 +42,7 @@ class Classifier:
     def __init__(self, manifest: Manifest, engine: Engine, guard: Guard | None) -> None:
         self._engine = engine
         self._guard = guard
-        self._temperature = manifest.temperature
+        self._calibration = (manifest.temperature_of(engine.precision), manifest.spread)
         self.version: str = manifest.version
         self.classes: tuple[str, ...] = manifest.classes
         self.input: InputSpec = manifest.input
@@ -68,17 +69,9 @@ class Classifier:
             found = f"{pixels.dtype} {pixels.shape}"
             raise ValueError(f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {found}")
         answer = self._engine.answer(pixels)
-        probabilities = softmax(answer.logits, self._temperature)
+        probabilities = softmax(answer.logits, *self._calibration)
         reasons: list[tuple[str, ...]] = [()] * len(pixels)
         if self._guard is not None:
             reasons = self._guard.reasons(pixels, answer)
         verdicts = ["suspect" if reason else "ok" for reason in reasons]
         return Classified(probabilities, probabilities.argmax(axis=1), verdicts, reasons)
-
-
-def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities of logits (n, classes) at a temperature (Guo et al. 2017); rows sum to 1."""
-    scaled = logits.astype(np.float64) / temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    powers = np.exp(scaled)
-    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)  # type: ignore[no-any-return]

@@ -29,7 +29,11 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A bundle's description. `accuracy` holds shares 0..1, `files` the SHA-256 of each file by name."""
+    """A bundle's description. `accuracy` holds shares 0..1, `files` the SHA-256 of each file by name.
+
+    `temperature` is the reference's, `temperatures` has those of other precisions; `calibration` says what
+    they and `spread` do.
+    """
 
     version: str
     created_at: str
@@ -37,12 +41,18 @@ class Manifest:
     input: InputSpec
     temperature: float
     weights: int
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    spread: float = 0.0
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     graphs: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+
+    def temperature_of(self, precision: str) -> float:
+        """Return the temperature that makes a precision's confidence mean what it says."""
+        return float(self.temperatures.get(precision, self.temperature))
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by its name, ready for JSON."""
@@ -57,6 +67,7 @@ class Manifest:
             known["classes"] = tuple(str(name) for name in content["classes"])
             known["input"] = InputSpec.from_dict(content["input"])
             known["temperature"] = float(content["temperature"])
+            known["spread"] = float(content.get("spread", 0.0))
             manifest = cls(**known)
         except KeyError as error:
             message = f"the manifest lacks {error.args[0]!r}"
@@ -69,7 +80,7 @@ class Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    mappings = ("accuracy", "data", "code", "thresholds", "graphs", "files")
+    mappings = ("temperatures", "accuracy", "data", "code", "thresholds", "graphs", "files")
     wrong = [name for name in mappings if not isinstance(getattr(manifest, name), dict)]
     if wrong:
         message = f"the manifest is wrong: {wrong[0]} must be an object"
@@ -80,9 +91,18 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.classes) < 2 or len(set(manifest.classes)) != len(manifest.classes):
         message = "the manifest is wrong: classes must be at least two different names"
         raise BundleError(message)
-    if not manifest.temperature > 0:
-        message = f"the manifest is wrong: temperature must be above 0, not {manifest.temperature}"
+    values = (manifest.temperature, *manifest.temperatures.values())
+    cold = [value for value in values if not _positive(value)]
+    if cold:
+        message = f"the manifest is wrong: temperature must be above 0, not {cold[0]}"
         raise BundleError(message)
+    if not manifest.spread >= 0:
+        message = f"the manifest is wrong: spread must be 0 or more, not {manifest.spread}"
+        raise BundleError(message)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
 
 
 def load_manifest(path: Path) -> Manifest:

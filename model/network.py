@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import layers
 
 
-def build_network(classes: int = 10, width: int = 32) -> keras.Model:
-    """Two convolutions with batch normalisation and one hidden layer.
+def build_network(
+    classes: int = 10,
+    widths: tuple[int, int, int] = (16, 64, 192),
+    blocks: tuple[int, int] = (1, 1),
+    normalisation: type[layers.BatchNormalization] = layers.BatchNormalization,
+    dtype: str = "float32",
+) -> keras.Model:
+    """Residual network (He et al. 2016) whose work is done at 14x14 and 7x7.
 
-    Input (n, 28, 28) uint8, bright on black; output (n, classes) logits.
+    There a few wide layers suit int8 and bfloat16 units. Input (n, 28, 28) uint8, bright on black; output
+    (n, classes) float32 logits. `widths` are the filters at 28x28, 14x14 and 7x7, `blocks` the residual
+    blocks at 14x14 and 7x7. Training passes `FusedBatchNormalization` and perhaps `mixed_bfloat16`; the
+    weights are the same, and the network that is saved has Keras' own layers in float32.
     """
+
+    def unit(flow: Any, filters: int, strides: int = 1) -> Any:
+        flow = layers.Conv2D(
+            filters, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal", dtype=dtype
+        )(flow)
+        return layers.ReLU(dtype=dtype)(normalisation(momentum=0.95, epsilon=1e-3, dtype=dtype)(flow))
+
     pixels = keras.Input((28, 28), dtype="uint8", name="pixels")
-    flow = layers.Reshape((28, 28, 1))(pixels)
-    flow = layers.Rescaling(1 / 255)(flow)
-    for filters in (width, 2 * width):
-        flow = layers.Conv2D(filters, 3, padding="same", use_bias=False)(flow)
-        flow = layers.BatchNormalization(momentum=0.9)(flow)
-        flow = layers.ReLU()(flow)
-        flow = layers.MaxPooling2D()(flow)
-    flow = layers.Flatten()(flow)
-    flow = layers.Dropout(0.3)(flow)
-    flow = layers.Dense(2 * width, use_bias=False)(flow)
-    flow = layers.BatchNormalization(momentum=0.9)(flow)
-    flow = layers.ReLU()(flow)
-    flow = layers.Dropout(0.3)(flow)
-    return keras.Model(pixels, layers.Dense(classes, name="logits")(flow), name="tailorbird")
+    flow = layers.Rescaling(1 / 255, dtype=dtype)(layers.Reshape((28, 28, 1), dtype=dtype)(pixels))
+    flow = unit(flow, widths[0])
+    for filters, count in zip(widths[1:], blocks, strict=True):
+        flow = unit(flow, filters, strides=2)
+        for _ in range(count):
+            flow = layers.Add(dtype=dtype)([flow, unit(unit(flow, filters), filters)])
+    pooled = [layers.GlobalAveragePooling2D(dtype=dtype)(flow), layers.GlobalMaxPooling2D(dtype=dtype)(flow)]
+    # The maximum makes features large; an eighth of them keeps the last layer's steps in line.
+    features = layers.Rescaling(1 / 8, dtype=dtype)(layers.Concatenate(dtype=dtype)(pooled))
+    logits = layers.Dense(classes, name="logits", dtype="float32")(features)
+    return keras.Model(pixels, logits, name="tailorbird")
+
+
+class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] # keras has no types
+    """Batch normalisation that trains by TensorFlow's one fused operation.
+
+    Keras 3 spells it out in a dozen passes over memory, which makes the whole step 2.5 times slower.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:  # noqa: FBT001  Keras'
+        """Normalise by the batch's own statistics in training, by the collected ones otherwise."""
+        if not training:
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma.value),
+            offset=tf.convert_to_tensor(self.beta.value),
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        for collected, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            collected.assign(collected * self.momentum + batch * (1 - self.momentum))
+        return outputs

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from model.checkpoint import Checkpoint
 from model.data import DataError, Dataset, load_dataset
-from model.network import build_network
 from model.packing import fingerprints, pack
+from model.trainer import Recipe, Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BATCH = 128
+EPOCHS = 30
 VALIDATION_SHARE = 1 / 12
 QUICK_IMAGES = 6_000
+QUICK_EPOCHS = 3
+QUICK_BATCH = 64  # many small steps, as there are few images
 LEAST_PER_CLASS = 10
 
 
@@ -47,7 +48,7 @@ def train(
     out: Path,
     *,
     seed: int = 0,
-    epochs: int = 14,
+    epochs: int = EPOCHS,
     quick: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
@@ -60,31 +61,46 @@ def train(
     """
     dataset = load_dataset(data, "train")
     training, validation = _split(dataset, quick=quick)
-    epochs = min(epochs, 3) if quick else epochs
-    keras.utils.set_random_seed(seed)
+    recipe = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
     tf.config.experimental.enable_op_determinism()
-    steps = -(-len(training) // BATCH)
-    checkpoint = Checkpoint(out / f".training-{_settings_digest(training, seed, epochs)}")
-    network = build_network(len(dataset.classes))
-    _compile(network, steps * epochs)
-    history = checkpoint.load(network)
-    for epoch in range(len(history), epochs):
-        report = _Reporter(progress, epoch, epochs, steps)
-        images, labels = _augmented(training, np.random.default_rng((seed, epoch)))
-        network.fit(images, labels, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[report])
-        accuracy = float((_logits(network, validation.images).argmax(axis=1) == validation.labels).mean())
-        history.append({"loss": report.loss, "validation_accuracy": accuracy})
-        checkpoint.save(network, history)
-        report.finish(accuracy)
-    run = {"seed": seed, "epochs": epochs, "history": history}
-    bundle = pack(network, training, validation, out, code=run, data=fingerprints(data))
+    checkpoint = Checkpoint(out / f".training-{_settings_digest(training, recipe)}")
+    trainer = Trainer(recipe, training)
+    history = checkpoint.load(trainer.variables)
+    for epoch in range(len(history), recipe.epochs):
+        history.append(_epoch(trainer, epoch, recipe.epochs, validation, progress))
+        checkpoint.save(trainer.variables, history)
+    run = {**asdict(recipe), "history": history}
+    bundle = pack(trainer.averaged, training, validation, out, code=run, data=fingerprints(data))
     checkpoint.remove()
     return bundle
 
 
-def _settings_digest(training: Dataset, seed: int, epochs: int) -> str:
+def _epoch(
+    trainer: Trainer,
+    epoch: int,
+    epochs: int,
+    validation: Dataset,
+    progress: Callable[[Progress], None] | None,
+) -> dict[str, float]:
+    """Train an epoch, look at validation, and tell the caller's progress function of each step."""
+    tell = progress or (lambda _: None)
+    losses: list[float] = []
+    for loss in trainer.epoch(epoch):
+        losses.append(loss)
+        tell(Progress(epoch, epochs, len(losses), trainer.steps, float(np.mean(losses))))
+    accuracy = float((trainer.logits(validation.images).argmax(axis=1) == validation.labels).mean())
+    mean = float(np.mean(losses))
+    tell(Progress(epoch, epochs, trainer.steps, trainer.steps, mean, accuracy))
+    return {"loss": mean, "validation_accuracy": accuracy}
+
+
+def _quick_recipe(seed: int, epochs: int) -> Recipe:
+    return Recipe(seed, min(epochs, QUICK_EPOCHS), QUICK_BATCH, peak_rate=0.05)
+
+
+def _settings_digest(training: Dataset, recipe: Recipe) -> str:
     """Name a run by all that decides its outcome, so that another run's checkpoint is never taken."""
-    digest = hashlib.sha256(f"{seed} {epochs} {len(training)}".encode())
+    digest = hashlib.sha256(f"{recipe} {len(training)}".encode())
     digest.update(training.images.tobytes())
     digest.update(training.labels.tobytes())
     return digest.hexdigest()[:12]
@@ -107,51 +123,3 @@ def _split(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
 def _subset(dataset: Dataset, chosen: NDArray[np.intp]) -> Dataset:
     names = tuple(dataset.names[index] for index in chosen)
     return Dataset(dataset.images[chosen], dataset.labels[chosen], dataset.classes, names)
-
-
-def _compile(network: keras.Model, steps: int) -> None:
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=3e-3, warmup_steps=max(1, steps // 10)
-    )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-
-
-def _augmented(dataset: Dataset, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """Shuffle, and mirror half of the images.
-
-    Shifting costs accuracy here: these garments are centred and touch the border.
-    """
-    order = random.permutation(len(dataset))
-    images = dataset.images[order]
-    mirrored = random.random(len(images)) < 0.5
-    images[mirrored] = images[mirrored, :, ::-1]
-    return images, dataset.labels[order]
-
-
-def _logits(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    parts = [np.asarray(network(images[at : at + 500], training=False)) for at in range(0, len(images), 500)]
-    return np.concatenate(parts)
-
-
-class _Reporter(keras.callbacks.Callback):  # type: ignore[misc] # keras has no types
-    """Passes each step on to the caller's progress function."""
-
-    def __init__(
-        self, progress: Callable[[Progress], None] | None, epoch: int, epochs: int, steps: int
-    ) -> None:
-        super().__init__()
-        self._progress, self._epoch, self._epochs, self._steps = progress, epoch, epochs, steps
-        self.loss = float("nan")
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.loss = float((logs or {}).get("loss", float("nan")))
-        if self._progress is not None:
-            self._progress(Progress(self._epoch, self._epochs, batch + 1, self._steps, self.loss))
-
-    def finish(self, accuracy: float) -> None:
-        if self._progress is not None:
-            self._progress(Progress(self._epoch, self._epochs, self._steps, self._steps, self.loss, accuracy))

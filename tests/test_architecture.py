@@ -27,6 +27,7 @@ ONLY_HOME = {
     "tensorflow": "model",
     "keras": "model",
     "openvino": "model",
+    "nncf": "model",
     "onnxruntime": "model",
     "cv2": "model",
     "watchdog": "ingest_agent",

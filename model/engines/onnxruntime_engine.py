@@ -18,6 +18,9 @@ def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
     """Load a bundle's graph. Raises `EngineError` when the package is missing or refuses."""
     if precision == "bf16":
         raise EngineError("ONNX Runtime serves f32 and int8, not bf16")
+    file = graph_file(bundle, precision)
+    if file.suffix != ".onnx":
+        raise EngineError(f"the bundle's {precision} graph is OpenVINO's")
     try:
         import onnxruntime  # noqa: PLC0415  optional, and heavy
     except ImportError as error:
@@ -27,7 +30,6 @@ def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
     options.log_severity_level = 3
     # The arena keeps the memory of the largest batch for ever.
     options.enable_cpu_mem_arena = False
-    file = graph_file(bundle, precision)
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this

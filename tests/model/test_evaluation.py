@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.calibration import fit_temperature
-from model.classifier import softmax
+from model.calibration import fit_calibration, fit_temperature, softmax
 from model.evaluation import calibration_error, judge, reliability
 
 CLASSES = ("a", "b", "c")
@@ -56,6 +55,27 @@ def test_temperature_undoes_a_known_overconfidence() -> None:
 
     assert temperature == pytest.approx(3, rel=0.03)
     assert calibration_error(softmax(3 * logits, temperature), labels) < 0.01
+
+
+def test_spread_undoes_gaps_that_were_pressed_together() -> None:
+    """Where large gaps shrank more than small ones, one temperature is not enough; with a spread it is."""
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 1.2, (40_000, 5)).astype(np.float32)
+    labels = (softmax(logits, 0.9, 0.3).cumsum(axis=1) > random.random((40_000, 1))).argmax(axis=1)
+
+    temperature, spread = fit_calibration(logits, labels)
+
+    assert (temperature, spread) == (pytest.approx(0.9, rel=0.1), pytest.approx(0.3, abs=0.07))
+    assert calibration_error(softmax(logits, temperature, spread), labels) < 0.01
+
+
+def test_spread_keeps_the_order_of_classes() -> None:
+    """Labels are the same with any spread."""
+    logits = np.random.default_rng(3).normal(0, 3, (500, 10)).astype(np.float32)
+
+    np.testing.assert_array_equal(
+        softmax(logits, 1.0).argsort(axis=1), softmax(logits, 1.0, 0.1).argsort(axis=1)
+    )
 
 
 def test_softmax_survives_large_logits() -> None:

@@ -36,6 +36,13 @@ def test_a_manifest_survives_its_file(tmp_path: Path) -> None:
     assert load_manifest(written(tmp_path)) == MANIFEST
 
 
+def test_a_precision_may_have_a_temperature_of_its_own(tmp_path: Path) -> None:
+    """The others take the reference's."""
+    manifest = load_manifest(written(tmp_path, temperatures={"int8": 1.5}))
+
+    assert (1.5, 1.25) == (manifest.temperature_of("int8"), manifest.temperature_of("bf16"))
+
+
 def test_unknown_fields_are_ignored(tmp_path: Path) -> None:
     """A later version may add fields."""
     assert load_manifest(written(tmp_path, future=1)) == MANIFEST
@@ -50,6 +57,10 @@ def test_unknown_fields_are_ignored(tmp_path: Path) -> None:
         ({"classes": ["Bag", "Bag"]}, "classes"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": "hot"}, "hot"),
+        ({"temperatures": {"int8": 0}}, "temperature"),
+        ({"temperatures": {"int8": "hot"}}, "hot"),
+        ({"temperatures": [1.0]}, "temperatures"),
+        ({"spread": -0.1}, "spread"),
         ({"input": {"height": "x"}}, "height"),
         ({"files": ["golden.npz"]}, "files"),
     ],

@@ -16,6 +16,9 @@ from model.data import DataError
 from model.training import Progress, train
 from tests.model.test_data import idx
 
+# Each run compiles the network and its steps anew, which takes a busy machine long.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
 RANDOM = np.random.default_rng(11)
 
 
