@@ -116,7 +116,8 @@ def test_promotion_without_data_is_a_usage_error(call: Call, bundles: Path) -> N
 def test_gate_keeps_a_worse_bundle_out(call: Call, bundles: Path) -> None:
     """A temperature of 30 makes every answer timid: the calibration error grows."""
     manifest = json.loads((bundles / "new" / "manifest.json").read_bytes())
-    (bundles / "new" / "manifest.json").write_text(json.dumps({**manifest, "temperature": 30.0, "temperatures": {}}))
+    timid = {**manifest, "temperature": 30.0, "temperatures": {}}
+    (bundles / "new" / "manifest.json").write_text(json.dumps(timid))
 
     code, out, err = call("models", "promote", "new", "--data", str(PICTURES))
 
