@@ -3,7 +3,10 @@
 import json
 import random
 import shutil
+import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,10 @@ from tests.chaos.world import ROOT, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-FOLDERS = 30
 IMAGES = 100
+IN_FLIGHT = 1000
+"""So many images are on their way all the time."""
+LONGEST_S = 60.0
 
 
 @pytest.fixture
@@ -39,28 +44,34 @@ def test_promotion_under_load_loses_nothing(tmp_path: Path, bundles: Path, mosqu
     with world:
         dropped = 0
 
-        def drop_until(versions: set[str]) -> None:
+        def drop_until(condition: Callable[[], bool]) -> None:
             nonlocal dropped
-            for _ in range(FOLDERS):
+            deadline = time.monotonic() + LONGEST_S
+            while not condition() and time.monotonic() < deadline:
                 folder = tmp_path / f"hidden-{dropped}"
                 folder.mkdir()
                 for i in range(IMAGES):
                     (folder / f"{i}.png").write_bytes(picture(rng))
                 folder.rename(world.inbox / f"folder-{dropped}")
                 dropped += IMAGES
-                if versions <= set(made(world)):
-                    return
+                world.wait(partial(has, world, dropped - IN_FLIGHT), 60, "rows to follow")
+            assert condition()
 
-        drop_until({"first"})
+        drop_until(lambda: made(world)["first"] > 0)
         promote(bundles, "second")
-        drop_until({"first", "second"})
+        drop_until(lambda: made(world)["second"] > 0)
+        first = made(world)["first"]
         assert "first" == rollback(bundles)
-        world.wait(lambda: len(changes(world)) >= 2, 60, "the rollback")
-        drop_until({"never"})
-        world.wait(lambda: sum(made(world).values()) >= dropped, 90, "every row", 0.25)
+        drop_until(lambda: made(world)["first"] > first)
+        world.wait(partial(has, world, dropped), 90, "every row", 0.25)
         assert dropped == sum(made(world).values())
-        assert {"first", "second"} == set(made(world))
-        assert 0 == len(world.query("SELECT 1 FROM failures UNION ALL SELECT 1 FROM rejects"))
+        assert [] == world.query("SELECT 1 FROM failures UNION ALL SELECT 1 FROM rejects")
+        world.wait(lambda: len(changes(world)) == 2, 30, "both changes in the event log")
+
+
+def has(world: World, rows: int) -> bool:
+    """Tell whether there are so many predictions."""
+    return sum(made(world).values()) >= rows
 
 
 def made(world: World) -> Counter[str]:

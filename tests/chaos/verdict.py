@@ -101,13 +101,13 @@ def _quiet(world: World, images: int) -> bool:
 def _disagreements(world: World) -> list[str]:
     """Compare each job's figures with its rows, and each folder's results.csv with the database."""
     found = [
-        f"job {job}: says {stored} + {failed}, has {rows} + {failures}"
-        for job, stored, failed, rows, failures in world.query(
-            "SELECT job_id, stored, failed,"
+        f"job {job}: saw {seen}, sent {sent}, says {stored} + {failed}, has {rows} + {failures}"
+        for job, seen, sent, stored, failed, rows, failures in world.query(
+            "SELECT job_id, images, sent, stored, failed,"
             " (SELECT COUNT(*) FROM predictions p WHERE p.job_id = j.job_id),"
             " (SELECT COUNT(*) FROM failures f WHERE f.job_id = j.job_id) FROM jobs j"
         )
-        if (stored, failed) != (rows, failures)
+        if (stored, failed) != (rows, failures) or not seen == sent == int(str(stored)) + int(str(failed))
     ]
     both = world.query("SELECT p.image FROM predictions p JOIN failures f USING (job_id, image)")
     found += [f"{image}: a prediction and a failure" for (image,) in both]
@@ -134,8 +134,8 @@ def _ledger_differs(world: World) -> list[str]:
     """Compare the ledger's closed jobs, and what it has without an answer, with the database."""
     path = (world.state / "agent" / "shop.db").absolute().as_uri()
     with contextlib.closing(sqlite3.connect(f"{path}?mode=ro", uri=True)) as ledger:
-        kept = set(ledger.execute("SELECT job_id, state, seen, stored, failed FROM jobs"))
+        kept = set(ledger.execute("SELECT job_id, state, seen, sent, stored, failed FROM jobs"))
         unanswered = ledger.execute("SELECT batch_id FROM batches").fetchall()
-    stored = set(world.query("SELECT job_id, state, images, stored, failed FROM jobs"))
+    stored = set(world.query("SELECT job_id, state, images, sent, stored, failed FROM jobs"))
     found = [f"ledger: {row}" for row in kept - stored] + [f"ledger has not: {row}" for row in stored - kept]
     return found + [f"ledger: batch {batch_id} has no answer" for (batch_id,) in unanswered]

@@ -174,12 +174,21 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.store.engine.dispose()
         self._start_store()
 
+    def _ask(self, sql: str, file: str = "rows.db") -> list[tuple[object, ...]]:
+        with contextlib.closing(sqlite3.connect(self.folder / file)) as database:
+            return database.execute(sql).fetchall()
+
+    def _done(self) -> bool:
+        """Tell whether every row is there, every job closed, and the ledger without an unanswered batch."""
+        still_open = self._ask("SELECT 1 FROM jobs WHERE state <> 'closed'")
+        unanswered = self._ask("SELECT 1 FROM batches", "agent/shop.db")
+        return not still_open and not unanswered and set(self._rows()) == self.dropped
+
     def _rows(self) -> Counter[tuple[str, str]]:
-        with contextlib.closing(sqlite3.connect(self.folder / "rows.db")) as database:
-            found = database.execute(
-                "SELECT folder, image FROM (SELECT job_id, image FROM predictions"
-                " UNION ALL SELECT job_id, image FROM failures) JOIN jobs USING (job_id)"
-            ).fetchall()
+        found = self._ask(
+            "SELECT folder, image FROM (SELECT job_id, image FROM predictions"
+            " UNION ALL SELECT job_id, image FROM failures) JOIN jobs USING (job_id)"
+        )
         return Counter((str(folder), str(image)) for folder, image in found)
 
     def teardown(self) -> None:
@@ -188,14 +197,17 @@ class DeliveryMachine(RuleBasedStateMachine):
             return
         self.fates = ("pass",)
         deadline = time.monotonic() + HEALED_S
-        while set(self._rows()) != self.dropped and time.monotonic() < deadline:
+        while not self._done() and time.monotonic() < deadline:
             self.work()
         rows = self._rows()
+        jobs = self._ask("SELECT state, images, images = sent AND sent = stored + failed FROM jobs")
         self.agent.__exit__(None, None, None)
         self.store.engine.dispose()
         self.stack.close()
         shutil.rmtree(self.folder)
         assert dict.fromkeys(self.dropped, 1) == dict(rows)
+        assert {("closed", 1)} >= {(state, counts) for state, _, counts in jobs}
+        assert len(self.dropped) == sum(int(str(images)) for _, images, _ in jobs)
 
 
 DeliveryMachine.TestCase.settings = settings(
