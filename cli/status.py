@@ -4,6 +4,7 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +13,9 @@ from broker.errors import SettingsError
 from broker.messages import ModelAnnouncement, Status
 from broker.settings import Settings
 from broker.topics import Topics
+from cli.canaries import shown, troubles
 from cli.errors import OK, PROBLEM, CannotRun
 from cli.given import given
-from cli.moments import span
 from cli.screen import answers, table
 
 QUIET_S = 0.3
@@ -73,6 +74,8 @@ def look(settings: Settings) -> Report:
         for service in report.services
         if service["state"] == "offline"
     ]
+    canaries = None if "error" in report.database else report.canaries
+    report.trouble += troubles(report.services, canaries, settings.ingest_agent.canary_s, datetime.now(UTC))
     return report
 
 
@@ -167,6 +170,6 @@ def show(report: Report) -> None:
         out(f"           {rows}, {database['open_jobs']:,} of {database['jobs']:,} jobs open")
         out(f"in flight  {report.images_in_flight:,} images")
     for canary in report.canaries:
-        out(f"canary     {canary['source']}: {span(canary['latency_s'])} at {canary['stored_at']}")
+        out(f"canary     {shown(canary)}")
     for trouble in report.trouble:
         out(f"trouble    {trouble}")

@@ -68,9 +68,11 @@ def test_status_lists_every_service_with_the_broker(line: RunningUp, cli: RunCli
 
 def test_status_for_people_names_the_services(line: RunningUp, cli: RunCli) -> None:
     """The same as a table."""
+    until(lambda: json.loads(cli("status", "--json", config=line.config).stdout)["canaries"], 60)
     said = cli("status", config=line.config).stdout
     for word in ("broker", "store", "predictor_service", "ingest_agent", "database", "in flight"):
         assert word in said
+    assert "canary-shop: T-shirt/top within " in said
 
 
 def test_classify_shows_each_image_and_leaves_results_in_the_inbox(
