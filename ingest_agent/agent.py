@@ -88,6 +88,7 @@ class Agent:
         """Open the ledger and take in what it holds."""
         self._lock.__enter__()
         self._open_ledger()
+        self._ledger.count_sent_anew()
         self._jobs.restore(self._ledger.open_jobs(), time.monotonic())
         for job, images in self._outbox.restore():
             for name, *version in images:

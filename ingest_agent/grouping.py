@@ -12,12 +12,16 @@ from ingest_agent.receipts import answered_images
 
 @dataclass
 class Unanswered:
-    """An unanswered batch: `left` are the images without an answer, by their names on the wire."""
+    """An unanswered batch: `left` are the images without an answer, by their names on the wire.
+
+    `counted` tells whether its images are among those that its job has sent.
+    """
 
     kind: Kind
     job: Job
     left: dict[str, NamedStat]
     payload: bytes | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,11 @@ class Ledger:
             sql.change_jobs(connection, transaction.changes)
         self._words.update(words)
 
+    def count_sent_anew(self) -> None:
+        """Count only answered images as sent in the open jobs: the rest goes out, and counts, again."""
+        with self._transaction() as connection:
+            connection.execute(sql.COUNT_SENT_ANEW)
+
     def replace(self, batch_id: str, parts: Sequence[NewBatch]) -> None:
         """Put several smaller batches in the place of one that the broker does not take."""
         with self._transaction() as connection:

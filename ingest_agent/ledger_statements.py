@@ -23,6 +23,7 @@ ANSWERED_FROM = """SELECT images.folder, folders.folder, name
     ORDER BY images.folder, name LIMIT ?"""
 RESULTS_DUE = "SELECT folder FROM folders WHERE results_due"
 SET_RESULTS_DUE = "UPDATE folders SET results_due = ? WHERE folder = ?"
+COUNT_SENT_ANEW = "UPDATE jobs SET sent = stored + failed WHERE state <> 'closed'"
 DELETE_BATCH = "DELETE FROM batches WHERE batch_id = ?"
 DELETE_IMAGE = "DELETE FROM images WHERE folder = ? AND name = ?"
 TOUCH_IMAGE = "UPDATE images SET mtime_ns = ?, inode = ? WHERE folder = ? AND name = ?"

@@ -145,6 +145,7 @@ class Outbox:
             out = self._out.get(receipt.batch_id)
             if out is not None:
                 seen.add(receipt.batch_id)
+                self._count_sent(out, group.sent)  # by whoever was this agent before a restart
                 add_answer(group, receipt, out, now)
 
     def _registered(self, group: Sequence[Sealed]) -> None:
@@ -203,10 +204,15 @@ class Outbox:
             except MessageError as error:
                 self._too_large(batch_id, out, error, now)
                 continue
-            if self.window.sent(batch_id, now) and out.left:
-                out.job.sent += len(out.left)
-                self._sent[out.job.number] = self._sent.get(out.job.number, 0) + len(out.left)
-                self._jobs.changed.add(out.job.number)
+            self.window.sent(batch_id, now)
+            self._count_sent(out, self._sent)
+
+    def _count_sent(self, out: Unanswered, sent: dict[int, int]) -> None:
+        if not out.counted and out.left:
+            out.counted = True
+            out.job.sent += len(out.left)
+            sent[out.job.number] = sent.get(out.job.number, 0) + len(out.left)
+            self._jobs.changed.add(out.job.number)
 
     def _publish(self, batch_id: str, out: Unanswered) -> None:
         payload = out.payload if out.payload is not None else self._ledger.payload(batch_id)
@@ -235,6 +241,8 @@ class Outbox:
         del self._out[batch_id]
         self.window.remove(batch_id)
         self._registered([Sealed(part, out.job, list(by_wire_name(part.images))) for part in parts])
+        for part in parts:
+            self._out[part.batch_id].counted = out.counted
 
     def say_progress(self, limit: int) -> None:
         """Publish how far the changed jobs are; these messages are not sent again."""

@@ -62,8 +62,8 @@ class Window:
         """Return when the next batch has to be sent again, None when none is out."""
         return min((out.due for out in self._out.values() if not out.has_receipt), default=None)
 
-    def sent(self, batch_id: str, now: float) -> bool:
-        """Note that a batch was handed to the broker; True when it was the first time."""
+    def sent(self, batch_id: str, now: float) -> None:
+        """Note that a batch was handed to the broker."""
         out = self._out[batch_id]
         out.sends += 1
         if out.sends > 1:
@@ -73,7 +73,6 @@ class Window:
         out.first_sent = now if out.first_sent is None else out.first_sent
         out.last_sent = now
         out.due = now + self.round_trip.timeout_s(out.timeouts)
-        return out.sends == 1
 
     def later(self, batch_id: str, due: float) -> None:
         """Put off a batch that could not be sent."""

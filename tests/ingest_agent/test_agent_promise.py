@@ -8,6 +8,7 @@ import pytest
 from broker.connection import Capabilities, Delivery
 from broker.memory import Fate
 from broker.messages import PixelBatch, Receipt, decode, encode
+from ingest_agent import inspection
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, TOPICS, Workbench, with_settings
 
@@ -29,6 +30,24 @@ def test_unanswered_batches_go_out_again_after_a_restart(make_bench: MakeBench) 
     assert 1 == len(closing)
     assert all({payload} == set(bench.other.batches[batch_id]) for batch_id, payload in before.items())
     assert (11, 10, 1) == (job.seen, job.stored, job.failed)
+
+
+def test_restart_counts_nothing_as_sent_twice(make_bench: MakeBench) -> None:
+    """Three batches are out when the agent is killed: in the end seen = sent = stored + failed."""
+    bench = make_bench(batch_images=4, window=8)
+    bench.start()
+    bench.other.silent = True
+    bench.drop_folder("f", 12)
+    bench.until(lambda: len(bench.other.deliveries) == 12)
+    bench.drop("f/broken.png", b"")  # its transaction makes durable that the others were sent
+    bench.until(lambda: len(bench.other.deliveries) == 13)
+    bench.end(kill=True)
+    bench.other.silent = False
+    bench.start()
+    (job,) = bench.until_closed()
+    assert (13, 13, 12, 1) == (job.seen, job.sent, job.stored, job.failed)
+    (kept,) = inspection.jobs(inspection.ledger_of(bench.settings))
+    assert (13, 13) == (kept.seen, kept.sent)
 
 
 def test_restart_takes_nothing_twice(make_bench: MakeBench) -> None:
@@ -251,7 +270,7 @@ def test_batch_that_another_broker_does_not_take_is_cut(make_bench: MakeBench) -
     bench.other.silent = False
     bench.start()
     (job,) = bench.until_closed()
-    assert (60, 60) == (job.seen, job.stored)
+    assert (60, 60, 60) == (job.seen, job.sent, job.stored)
     assert bench.other.told("batch-split")
 
 
