@@ -24,6 +24,10 @@ class Backoff:
         """Begin again: it went well."""
         self._wait_s = self._first_s
 
+    def at_most(self, wait_s: float) -> None:
+        """Take no longer wait than this next."""
+        self._wait_s = min(self._wait_s, wait_s)
+
     def slow_down(self) -> None:
         """Take the longest wait next."""
         self._wait_s = self._last_s

@@ -28,6 +28,15 @@ def test_slow_down_takes_the_longest_wait() -> None:
     assert 60 == backoff.next_s()
 
 
+def test_at_most_shortens_a_long_wait_and_leaves_a_short_one() -> None:
+    """What was accepted, if only for a moment, is tried again soon."""
+    backoff = Backoff(dice=Middle())
+    backoff.at_most(4)
+    assert [1, 2, 4, 8] == [backoff.next_s() for _ in range(4)]
+    backoff.at_most(4)
+    assert [4, 8] == [backoff.next_s(), backoff.next_s()]
+
+
 def test_waits_are_spread_by_a_quarter() -> None:
     """A thousand clients do not come back in the same moment."""
     waits = [Backoff(dice=random.Random(seed)).next_s() for seed in range(1000)]
