@@ -114,7 +114,8 @@ class Agent:
                 self._ledger.__enter__()
             except LedgerTrouble as error:
                 self._line.begin("ledger-trouble", str(error))
-                self._line.receive(limit=RECEIVE_LIMIT, timeout_s=IDLE_S)
+                for delivery in self._line.receive(limit=RECEIVE_LIMIT, timeout_s=IDLE_S):
+                    self._receive(delivery)
                 self._line.pause(IDLE_S)
                 if self._line.stopping:
                     raise
