@@ -59,7 +59,7 @@ def classify(
 def _through_the_line(settings: Settings, folder: Path, ending: Ending) -> tuple["Watch", "Parcel"]:
     from cli.dropping import pack
     from cli.reader import Reader
-    from cli.watching import Watch, follow, topics_of
+    from cli.watching import Watch, ask_database, follow, topics_of
 
     if folder.resolve().is_relative_to(settings.ingest_agent.inbox.resolve()):
         raise CannotRun(f"{folder}: lies in the inbox already; its results.csv stands beside the photos")
@@ -76,7 +76,13 @@ def _through_the_line(settings: Settings, folder: Path, ending: Ending) -> tuple
             except OSError as error:
                 parcel.discard()
                 raise CannotRun(f"{parcel.target}: {error.strerror}") from error
-            follow(watch, reader, lambda done: bar.update(task, completed=done), ending.check)
+            follow(
+                watch,
+                reader,
+                lambda done: bar.update(task, completed=done),
+                ending.check,
+                lambda: ask_database(watch, settings),
+            )
     return watch, parcel
 
 

@@ -70,7 +70,7 @@ def _show(start: Given, images: Path, state: Path | None, ending: Ending) -> boo
 def _drop(line: "RunningLine", parcel: "Parcel") -> tuple["Watch", float]:
     """Drop the folder and follow it; return what came of it and the seconds to the last committed row."""
     from cli.reader import Reader
-    from cli.watching import Watch, follow, topics_of
+    from cli.watching import Watch, ask_database, follow, topics_of
 
     watch = Watch(parcel.folder, parcel.images)
     with Reader(line.settings, topics_of(line.settings)) as reader, progress() as bar:
@@ -78,7 +78,13 @@ def _drop(line: "RunningLine", parcel: "Parcel") -> tuple["Watch", float]:
         task = bar.add_task("classifying", total=len(parcel.images))
         dropped = time.monotonic()
         parcel.drop()
-        follow(watch, reader, lambda done: bar.update(task, completed=done), line.step)
+        follow(
+            watch,
+            reader,
+            lambda done: bar.update(task, completed=done),
+            line.step,
+            lambda: ask_database(watch, line.settings),
+        )
     return watch, watch.last_at - dropped
 
 

@@ -191,6 +191,19 @@ def test_child_that_is_killed_is_restarted_and_the_line_goes_on(
     assert 0 == up.stop()
 
 
+def test_classify_outlives_a_broker_that_dies_meanwhile(config: Path, start: Start) -> None:
+    """What was said while nobody could hear it stands in the database."""
+    up = start("up", "--config", str(config))
+    up.wait_for("Ctrl-C stops it.")
+    settings = read_settings(config, {}).settings
+    classify = start("classify", str(PICTURES / "Bag"), "--json", "--config", str(config))
+    until((settings.ingest_agent.inbox / "Bag").exists, 30)
+    os.kill(children(settings.paths.state)["broker"], signal.SIGKILL)
+    assert 0 == classify.process.wait(60), classify.said
+    assert 5 == classify.said.count('"label": "Bag"')
+    assert 0 == up.stop()
+
+
 def test_up_that_is_stopped_leaves_no_process_and_no_record(config: Path, start: Start) -> None:
     """SIGTERM ends it as Ctrl-C does."""
     up = start("up", "--config", str(config))
