@@ -85,15 +85,19 @@ class Agent:
         self._said: dict[str, object] = {}
 
     def __enter__(self) -> Self:
-        """Open the ledger and take in what it holds."""
-        self._lock.__enter__()
-        self._open_ledger()
-        self._ledger.count_sent_anew()
-        self._jobs.restore(self._ledger.open_jobs(), time.monotonic())
-        for job, images in self._outbox.restore():
-            for name, *version in images:
-                self._intake.held[relative_path(job.folder, name)] = Stat(*version)
-        self._results.restore()
+        """Take in what the ledger holds, for as long as that takes on a full or a read-only disk."""
+        while not self._line.stopping:
+            try:
+                self._restore()
+            except OSError as error:
+                self._ledger.__exit__(None, None, None)
+                self._line.begin("ledger-trouble", str(error))
+                for delivery in self._line.receive(limit=RECEIVE_LIMIT, timeout_s=IDLE_S):
+                    self._receive(delivery)
+                self._line.pause(IDLE_S)
+            else:
+                self._line.end("ledger-trouble", "the ledger is open")
+                break
         return self
 
     def __exit__(
@@ -107,21 +111,16 @@ class Agent:
         self._ledger.__exit__(kind, error, trace)
         self._lock.__exit__(kind, error, trace)
 
-    def _open_ledger(self) -> None:
-        """Open the ledger, for as long as that takes on a full or a read-only disk."""
-        while True:
-            try:
-                self._ledger.__enter__()
-            except LedgerTrouble as error:
-                self._line.begin("ledger-trouble", str(error))
-                for delivery in self._line.receive(limit=RECEIVE_LIMIT, timeout_s=IDLE_S):
-                    self._receive(delivery)
-                self._line.pause(IDLE_S)
-                if self._line.stopping:
-                    raise
-            else:
-                self._line.end("ledger-trouble", "the ledger is open")
-                return
+    def _restore(self) -> None:
+        """Take the lock, open the ledger and take in what it holds; done again it does no harm."""
+        self._lock.__enter__()
+        self._ledger.__enter__()
+        self._ledger.count_sent_anew()
+        self._jobs.restore(self._ledger.open_jobs(), time.monotonic())
+        for job, images in self._outbox.restore():
+            for name, *version in images:
+                self._intake.held[relative_path(job.folder, name)] = Stat(*version)
+        self._results.restore()
 
     def run(self) -> None:
         """Work until the line is asked to stop."""

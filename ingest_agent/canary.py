@@ -15,6 +15,7 @@ from model.preprocessing import InputSpec
 
 JOB = "canary"
 MISSED_AFTER_S = 10.0
+FIRST_AFTER_S = 2.0
 SOURCE_CHARS = 64
 
 
@@ -58,8 +59,13 @@ class Canary:
         return dict(self._last) if self._last and self._every_s > 0 else None
 
     def may_fly(self, now: float) -> None:
-        """Send the first canary, or the next one after a missed one, for there is a model now."""
-        if self._next is None or (self._flight is not None and self._flight.missed):
+        """Send the first canary soon, or the next one after a missed one at once: there is a model now.
+
+        The first one waits a moment, for a line that starts all at once: its store may still be on the way.
+        """
+        if self._next is None:
+            self._next = now + FIRST_AFTER_S
+        elif self._flight is not None and self._flight.missed:
             self._next = now
 
     def reconnected(self, now: float) -> None:

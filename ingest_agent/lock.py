@@ -1,5 +1,6 @@
 """One agent a ledger: two of one name would both believe that they are the only memory."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -19,16 +20,22 @@ class Lock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
-        """Take the lock. Raises AlreadyRunning."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise AlreadyRunning(f"another agent uses {self._path.with_suffix('.db')}") from error
-        self._descriptor = descriptor
+        """Take the lock, unless it is taken here already. Raises AlreadyRunning and OSError."""
+        if self._descriptor is None:
+            self._descriptor = self._take()
         return self
+
+    def _take(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as closing:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            closing.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:  # EWOULDBLOCK and EAGAIN, nothing else
+                raise AlreadyRunning(f"another agent uses {self._path.with_suffix('.db')}") from error
+            closing.pop_all()
+        return descriptor
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

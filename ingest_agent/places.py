@@ -10,6 +10,9 @@ from collections.abc import Iterable
 
 RESULTS = b"results.csv"
 RESULTS_UNFINISHED = b".results.csv.unfinished"
+RESULTS_THEIRS = b"results.before-tailorbird.csv"
+"""A `results.csv` that somebody else had in the folder is kept under this name."""
+OURS = (RESULTS, RESULTS_UNFINISHED, RESULTS_THEIRS)
 IMAGE_SUFFIXES = (b".png", b".jpg", b".jpeg", b".webp", b".bmp", b".tif", b".tiff", b".gif")
 
 
@@ -46,8 +49,8 @@ class Ignored:
 
 
 def is_ours(relative: bytes) -> bool:
-    """Tell whether a path is a `results.csv` (or its unfinished form) at the top of a job's folder."""
-    if not relative.endswith((RESULTS, RESULTS_UNFINISHED)):
+    """Tell whether a path is a `results.csv` (unfinished, or put aside) at the top of a job's folder."""
+    if not relative.endswith(OURS):
         return False
     levels = relative.split(b"/")
-    return len(levels) <= 2 and levels[-1] in {RESULTS, RESULTS_UNFINISHED}
+    return len(levels) <= 2 and levels[-1] in OURS

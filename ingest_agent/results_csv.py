@@ -9,7 +9,7 @@ from pathlib import Path
 from broker.spreadsheet import safe_cell
 from ingest_agent.ledger_schema import open_to_read
 from ingest_agent.names import text_of
-from ingest_agent.places import RESULTS, RESULTS_UNFINISHED
+from ingest_agent.places import RESULTS, RESULTS_THEIRS, RESULTS_UNFINISHED
 
 HEADER = ("image", "item", "confidence_percent", "model", "time", "note")
 Row = tuple[str, str, str, str, str, str]
@@ -43,7 +43,7 @@ def rows(ledger: Path, folder: bytes) -> Iterator[Row]:
 
 
 def write_results(ledger: Path, folder: bytes, directory: bytes) -> int:
-    """Write a folder's `results.csv`, replacing what is there; return how many rows it has.
+    """Write a folder's `results.csv`, replacing ours and keeping theirs; return how many rows it has.
 
     Raises OSError (disk full, folder gone, not permitted) and sqlite3.Error; the old file is untouched then.
     """
@@ -62,11 +62,26 @@ def write_results(ledger: Path, folder: bytes, directory: bytes) -> int:
                 count += 1
             file.flush()
             os.fsync(file.fileno())
+        _keep_theirs(directory)
         os.replace(unfinished, directory + b"/" + RESULTS)  # noqa: PTH105 - bytes
     except BaseException:
         _remove(unfinished)
         raise
     return count
+
+
+def _keep_theirs(directory: bytes) -> None:
+    """Put a `results.csv` that the agent did not write under another name, once."""
+    present, kept = directory + b"/" + RESULTS, directory + b"/" + RESULTS_THEIRS
+    if os.path.lexists(kept) or not os.path.lexists(present):
+        return
+    try:
+        with open(os.open(present, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+            ours = file.readline(200).strip() == ",".join(HEADER).encode()
+    except OSError:
+        ours = False  # a link, a pipe, or nothing that can be read: nothing that was written here
+    if not ours:
+        os.rename(present, kept)  # noqa: PTH104 - bytes
 
 
 def _remove(path: bytes) -> None:

@@ -58,8 +58,19 @@ def test_results_can_be_read_back(ledger: Path) -> None:
     assert ["'=cmd.png", "a,b.png", "na\\xffme.png"] == [row["image"] for row in rows]
 
 
+def test_results_of_somebody_else_are_kept_beside_ours(ledger: Path) -> None:
+    """Theirs gets another name, once; ours is replaced."""
+    folder = ledger.parent / "f"
+    (folder / "results.csv").write_text("my,own,prices\n")
+    for _ in range(2):
+        write_results(ledger, b"f", os.fsencode(folder))
+    assert "my,own,prices\n" == (folder / "results.before-tailorbird.csv").read_text()
+    assert GOLDEN.encode() == (folder / "results.csv").read_bytes()
+    assert 2 == len(list(folder.iterdir()))
+
+
 def test_results_replace_what_is_there(ledger: Path) -> None:
-    """A file of somebody else, an unfinished one of ours, and a link, which is not followed."""
+    """An unfinished one of ours, and a link, which is not followed."""
     folder = ledger.parent / "f"
     secret = ledger.parent / "secret"
     secret.write_text("untouched")
@@ -85,7 +96,8 @@ def test_missing_folder_is_an_error(ledger: Path) -> None:
 def test_old_results_stay_whole_when_the_new_ones_cannot_be_written(ledger: Path) -> None:
     """Nothing unfinished is left behind."""
     folder = ledger.parent / "f"
-    (folder / "results.csv").mkdir()
+    for name in ("results.csv", "results.before-tailorbird.csv"):
+        (folder / name).mkdir()
     with pytest.raises(IsADirectoryError):
         write_results(ledger, b"f", os.fsencode(folder))
-    assert ["results.csv"] == [path.name for path in folder.iterdir()]
+    assert {"results.csv", "results.before-tailorbird.csv"} == {path.name for path in folder.iterdir()}
