@@ -24,6 +24,8 @@ ANSWERED_FROM = """SELECT images.folder, folders.folder, name
 RESULTS_DUE = "SELECT folder FROM folders WHERE results_due"
 SET_RESULTS_DUE = "UPDATE folders SET results_due = ? WHERE folder = ?"
 COUNT_SENT_ANEW = "UPDATE jobs SET sent = stored + failed WHERE state <> 'closed'"
+IMAGES_LEFT = "SELECT images FROM batches WHERE batch_id = ?"
+SET_IMAGES_LEFT = "UPDATE batches SET images = ? WHERE batch_id = ?"
 DELETE_BATCH = "DELETE FROM batches WHERE batch_id = ?"
 DELETE_IMAGE = "DELETE FROM images WHERE folder = ? AND name = ?"
 TOUCH_IMAGE = "UPDATE images SET mtime_ns = ?, inode = ? WHERE folder = ? AND name = ?"
@@ -97,7 +99,7 @@ def add_batches(connection: sqlite3.Connection, batches: Iterable[NewBatch]) -> 
 def add_answers(
     connection: sqlite3.Connection, answers: Iterable[Answer], words: Mapping[str, int]
 ) -> dict[str, int]:
-    """Keep the answered images and let go of the batches; return the words that are new."""
+    """Keep the answered images and let go of the batches, or of the images in them; return the new words."""
     new: dict[str, int] = {}
 
     def number_of(word: str | None) -> int | None:
@@ -127,7 +129,17 @@ def add_answers(
         connection.executemany(_IMAGE, rows)
         if answer.done:
             connection.execute(DELETE_BATCH, (answer.batch_id,))
+        elif rows:
+            _strike_off(connection, answer)
     return new
+
+
+def _strike_off(connection: sqlite3.Connection, answer: Answer) -> None:
+    """Leave a batch those of its images that have no answer; its bytes stay what they are."""
+    names = {item.image[0] for item in answer.images}
+    for (packed,) in connection.execute(IMAGES_LEFT, (answer.batch_id,)).fetchall():
+        left = [image for image in unpack_images(packed) if image[0] not in names]
+        connection.execute(SET_IMAGES_LEFT, (pack_images(left), answer.batch_id))
 
 
 def change_jobs(connection: sqlite3.Connection, changes: Mapping[int, JobChange]) -> None:

@@ -23,7 +23,8 @@ def answered_images(receipt: Receipt, left: Mapping[str, NamedStat]) -> Iterator
 
 def _stored(image: NamedStat, item: StoredImage) -> AnsweredImage:
     at_ms = milliseconds(item.predicted_at)
-    return AnsweredImage(image, item.label, item.confidence, item.model_version, at_ms, None)
+    note = None if item.verdict == "ok" else ": ".join(filter(None, (item.verdict, "; ".join(item.reasons))))
+    return AnsweredImage(image, item.label, item.confidence, item.model_version, at_ms, note)
 
 
 def _failed(image: NamedStat, item: FailedImage, at: str) -> AnsweredImage:

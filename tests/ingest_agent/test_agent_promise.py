@@ -139,6 +139,25 @@ def test_receipt_that_names_some_images_closes_those(bench: Workbench) -> None:
     assert {encode(batch)} == set(bench.other.batches[batch.batch_id])
 
 
+def test_partly_answered_batch_counts_each_image_once_after_a_restart(make_bench: MakeBench) -> None:
+    """Killed between the receipt for one image and the one for the others: the job closes all the same."""
+    bench = make_bench(batch_images=3, linger_ms=5000.0, resend_min_s=30.0, resend_max_s=60.0)
+    agent = bench.start()
+    bench.other.silent = True
+    bench.drop_folder("f", 3)
+    bench.until(lambda: len(bench.other.deliveries) == 3)
+    for payloads in list(bench.other.batches.values()):
+        batch = decode(PixelBatch, payloads[0])
+        bench.other.rows[batch.job_id, batch.images[0]] = LABEL
+        bench.other.answer(batch.batch_id, batch.job_id, batch.source, "predictions", batch.images[:1])
+    bench.until(lambda: [job.stored for job in agent._jobs] == [len(bench.other.batches)])
+    bench.end(kill=True)
+    bench.other.silent = False
+    bench.start()
+    (job,) = bench.until_closed()
+    assert (3, 3, 3, 0) == (job.seen, job.sent, job.stored, job.failed)
+
+
 def test_images_that_were_rejected_are_closed_as_failures(bench: Workbench) -> None:
     """The store turns a rejected batch into failures, and its receipt says so."""
     bench.other.silent = True
