@@ -40,9 +40,10 @@ class Parcel:
 
 
 def pack(source: Path, settings: Settings, advance: Callable[[int], None] = lambda _: None) -> Parcel:
-    """Link (or copy, across disks) a folder's files to where one rename drops them. Raises CannotRun.
+    """Copy a folder's files to where one rename drops them. Raises CannotRun.
 
-    What the agent would ignore is left out; so are devices, pipes and links that lead nowhere.
+    A link would be quicker, but then a later change of the original would be a new image in the inbox. What
+    the agent would ignore is left out; so are devices, pipes and links that lead nowhere.
     """
     inbox = settings.ingest_agent.inbox
     try:
@@ -101,11 +102,7 @@ def _beside(inbox: Path, state: Path) -> Path:
 
 def _bring(source: bytes, target: bytes) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120 - paths are bytes here
-    real = os.path.realpath(source)
-    try:
-        os.link(real, target)
-    except OSError:  # another disk, or a file of somebody else
-        shutil.copy2(real, target)
+    shutil.copy2(source, target)
 
 
 def _free_name(inbox: Path, source: Path) -> Path:

@@ -37,6 +37,23 @@ def test_drop_brings_the_whole_folder_at_once(tmp_path: Path, settings: Settings
     assert [] == [path for path in settings.paths.state.iterdir() if path.name.startswith(".drop-")]
 
 
+def test_original_that_is_overwritten_later_is_no_change_in_the_inbox(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """The inbox has a copy; a link would be the same file, and a new image for the agent."""
+    source = fill(tmp_path / "spring", "a.png")
+    pack(source, settings).drop()
+    dropped = settings.ingest_agent.inbox / "spring" / "a.png"
+    before = dropped.stat()
+    with (source / "a.png").open("wb") as original:
+        original.write(b"retouched")
+    assert b"a.png" == dropped.read_bytes()
+    assert (before.st_mtime_ns, before.st_ctime_ns) == (
+        dropped.stat().st_mtime_ns,
+        dropped.stat().st_ctime_ns,
+    )
+
+
 def test_folder_of_a_name_that_is_taken_gets_a_number(tmp_path: Path, settings: Settings) -> None:
     """Two folders called `spring` are two jobs."""
     source = fill(tmp_path / "spring", "a.png")
@@ -70,7 +87,7 @@ def test_folder_without_files_is_refused(tmp_path: Path, settings: Settings) -> 
 
 
 def test_parcel_that_is_interrupted_leaves_nothing(tmp_path: Path, settings: Settings) -> None:
-    """Ctrl-C while ten thousand files are linked."""
+    """Ctrl-C while ten thousand files are copied."""
 
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
