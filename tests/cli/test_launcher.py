@@ -1,6 +1,7 @@
 """Tests of `./tailorbird` itself, with a project that needs no package from anywhere."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from broker.settings_reader import PROJECT
 
 Launch = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND_LINE = "import os, sys\nprint('handed over', sys.argv[1:], sys.prefix, os.getcwd(), sep='|')\n"
-TOOLS = ("sh", "dirname", "readlink", "cksum", "sleep", "grep", "tail", "rm", "mkdir")
+TOOLS = ("sh", "dirname", "readlink", "cksum", "sleep", "grep", "tail", "rm", "mkdir", "mktemp")
 
 pytestmark = pytest.mark.slow
 
@@ -164,6 +165,29 @@ def test_python_without_venv_is_one_line_that_says_what_to_type(project: Path, b
     assert 3 == done.returncode
     assert 1 == done.stderr.count("\n"), done.stderr
     assert "type: sudo apt-get install python3-venv" in done.stderr
+
+
+def test_python_of_a_path_without_venv_is_named_as_its_package(project: Path, bare: Path) -> None:
+    """The distribution knows python3.12-venv, and nothing of where the program lies."""
+    python = bare / "python3.12"
+    python.write_text('#!/bin/sh\ncase "$2" in *venv*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    done = launch(project, more={"PATH": str(bare), "TAILORBIRD_PYTHON": str(python)})
+    assert 3 == done.returncode
+    assert "type: sudo apt-get install python3.12-venv" in done.stderr
+
+
+def test_log_of_an_installation_has_a_name_that_nobody_can_foresee(
+    project: Path, bare: Path, tmp_path: Path
+) -> None:
+    """Root writes to it: it is new, and its owner's alone."""
+    (bare / "id").write_text("#!/bin/sh\necho 0\n")
+    done = launch(project, more={"PATH": str(bare), "TAILORBIRD_PYTHON": "/none", "TMPDIR": str(tmp_path)})
+    assert 3 == done.returncode
+    (log,) = tmp_path.glob("tailorbird-packages.*")
+    assert f"the installation failed: used (whole log: {log}); type: sudo" in done.stderr
+    assert (0o600, "used\n") == (log.stat().st_mode & 0o777, log.read_text())
+    assert re.fullmatch(r"tailorbird-packages\.\w{6}", log.name)
 
 
 def test_serving_machine_stays_without_what_only_training_needs(project: Path) -> None:
