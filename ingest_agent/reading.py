@@ -25,6 +25,7 @@ WORLDLY = frozenset(
     }
 )
 LARGEST = 2**63 - 1
+NO_MEMORY = "There is not enough memory to read this picture."
 
 
 class Stat(NamedTuple):
@@ -115,15 +116,36 @@ def read_image(path: bytes, spec: InputSpec, *, inodes: bool = True) -> Outcome:
         found = _read(path, spec.max_bytes, inodes=inodes)
     except OSError as error:
         return _why(path, error)
+    except MemoryError:
+        return _too_much(path, inodes=inodes)
     if not isinstance(found, tuple):
         return found
     data, version = found
     read = time.perf_counter()
+    pixels = _prepared(data, version, spec)
+    if isinstance(pixels, NotYet):
+        return pixels
+    return Pixels(pixels, version, read - began, time.perf_counter() - read)
+
+
+def _prepared(data: bytes, version: Stat, spec: InputSpec) -> bytes | NotYet:
     try:
-        pixels = prepare(data, spec).tobytes()
+        return prepare(data, spec).tobytes()
     except ImageError as error:
         return NotYet(error.reason, error.detail, version)
-    return Pixels(pixels, version, read - began, time.perf_counter() - read)
+    except MemoryError:
+        return NotYet("too-many-pixels", NO_MEMORY, version)
+    except Exception as error:  # noqa: BLE001 - OpenCV's own error is no more than an Exception
+        detail = " ".join(f"The picture cannot be prepared: {type(error).__name__}: {error}".split())
+        return NotYet("not-an-image", detail, version)
+
+
+def _too_much(path: bytes, *, inodes: bool) -> NotYet:
+    """Say that a file does not fit into the memory that is left; it may later on."""
+    try:
+        return NotYet("too-large", NO_MEMORY, stat_of(os.lstat(path), inodes=inodes))
+    except OSError as error:
+        return NotYet("vanished", _sentence(error), gone=True)
 
 
 def _read(path: bytes, max_bytes: int, *, inodes: bool) -> tuple[bytes, Stat] | NotYet | Unfit:

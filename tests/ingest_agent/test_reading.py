@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +125,47 @@ def test_error_is_the_files_or_the_worlds(
     outcome = read(path)
     assert isinstance(outcome, NotYet)
     assert ("unreadable", world) == (outcome.reason, outcome.world)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "too-many-pixels"),
+        (cv2.error("OpenCV: (-215:Assertion failed)\n  in function 'resize'"), "not-an-image"),
+        (ValueError("a bound"), "not-an-image"),
+    ],
+)
+def test_picture_that_breaks_its_preparation_becomes_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """In one line and with the file's version, so that it can be given up."""
+    path = tmp_path / "a.png"
+    path.write_bytes(picture())
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reading, "prepare", fail)
+    outcome = read(path)
+    assert isinstance(outcome, NotYet)
+    assert (reason, stat_of(path.stat()), False) == (outcome.reason, outcome.stat, outcome.world)
+    assert "\n" not in outcome.detail
+
+
+def test_file_that_does_not_fit_into_the_memory_becomes_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its version, so that it can be given up; unless it is gone."""
+    path = tmp_path / "a.png"
+    path.write_bytes(picture())
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "_read_all", fail)
+    outcome = read(path)
+    assert isinstance(outcome, NotYet)
+    assert ("too-large", stat_of(path.stat())) == (outcome.reason, outcome.stat)
 
 
 def test_versions_are_told_apart_by_size_time_and_inode() -> None:
