@@ -36,6 +36,7 @@ TimeOrNone = Annotated[
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+ImageNames = Annotated[tuple[ImageName, ...], msgspec.Meta(max_length=MAX_BATCH_IMAGES)]
 Timings = dict[Text, Seconds]
 """Seconds by phase: `read`, `prepare`, `wait` (agent), `predict` (predictor)."""
 
@@ -129,6 +130,7 @@ class StoredImage(Message, frozen=True, kw_only=True):
     model_version: Text
     predicted_at: Time
     verdict: Literal["ok", "suspect"] = "ok"
+    reasons: tuple[Text, ...] = ()
 
 
 class FailedImage(Message, frozen=True, kw_only=True):
@@ -147,8 +149,8 @@ class Receipt(Message, frozen=True, kw_only=True):
     source: Source
     kind: Literal["predictions", "failure", "job"]
     stored_at: Time
-    stored: tuple[StoredImage, ...] = ()
-    failed: tuple[FailedImage, ...] = ()
+    stored: Annotated[tuple[StoredImage, ...], msgspec.Meta(max_length=MAX_BATCH_IMAGES)] = ()
+    failed: Annotated[tuple[FailedImage, ...], msgspec.Meta(max_length=MAX_BATCH_IMAGES)] = ()
 
 
 class Failure(Message, frozen=True, kw_only=True):
@@ -181,7 +183,7 @@ class Reject(Message, frozen=True, kw_only=True):
     batch_id: Text = ""
     job_id: Text = ""
     source: Text = ""
-    images: tuple[ImageName, ...] = ()
+    images: ImageNames = ()
 
 
 class JobProgress(Message, frozen=True, kw_only=True):

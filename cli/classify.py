@@ -117,6 +117,7 @@ def _as_dict(watch: "Watch", parcel: "Parcel") -> dict[str, object]:
                 "label": outcome.label or None,
                 "confidence": outcome.confidence if outcome.is_classified else None,
                 "model_version": outcome.model_version or None,
+                "doubt": outcome.doubt or None,
                 "failure": outcome.reason or None,
             }
             for image, outcome in sorted(watch.outcomes.items())

@@ -14,7 +14,7 @@ def show_rows(outcomes: Mapping[str, Outcome]) -> None:
             image,
             outcome.label,
             f"{100 * outcome.confidence:.1f} %" if outcome.is_classified else "",
-            outcome.reason,
+            outcome.reason or outcome.doubt,
         )
         for image, outcome in sorted(outcomes.items())
     ]

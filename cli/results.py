@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from broker.messages import Failure, Message, PredictionBatch
+from broker.messages import Failure, Message, Prediction, PredictionBatch
 from broker.settings import Settings
 from broker.topics import CANARY_PREFIX, Topics
 from cli.ending import Ending
 from cli.given import given
 from cli.screen import say
+from cli.watching import doubt
 
 HEAR_S = 0.2
 
@@ -62,7 +63,12 @@ def lines(message: Message) -> list[str]:
     match message:
         case PredictionBatch():
             head = f"{message.predicted_at}  {message.source}  "
-            return [f"{head}{p.image}  {p.label}  {100 * p.confidence:.1f} %" for p in message.predictions]
+            return [f"{head}{_said_of(p)}" for p in message.predictions]
         case Failure():
             return [f"{message.failed_at}  {message.source}  {message.image}  failed: {message.reason}"]
     return []
+
+
+def _said_of(one: Prediction) -> str:
+    said = f"{one.image}  {one.label}  {100 * one.confidence:.1f} %"
+    return f"{said}  {doubt(one.verdict, one.reasons)}".rstrip()

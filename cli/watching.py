@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -26,17 +26,26 @@ State = Literal["open", "closed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What stands in the database for one image: a label and a confidence (0..1), or why it failed."""
+    """What stands in the database for one image: a label and a confidence (0..1), or why it failed.
+
+    `doubt` says why a label is not to be believed ("suspect: busy-ground"), and is empty when it is.
+    """
 
     label: str = ""
     confidence: float = 0.0
     model_version: str = ""
     reason: str = ""
+    doubt: str = ""
 
     @property
     def is_classified(self) -> bool:
         """Whether it has a row in `predictions`, not in `failures`."""
         return not self.reason
+
+
+def doubt(verdict: str, reasons: Iterable[str]) -> str:
+    """Return what a person should know of a verdict: nothing when all is well."""
+    return "" if verdict == "ok" else ": ".join(filter(None, (verdict, "; ".join(reasons))))
 
 
 @dataclass
@@ -92,7 +101,9 @@ class Watch:
     def _count(self, receipt: Receipt) -> None:
         self.last_at = time.monotonic()
         for row in receipt.stored:
-            self.outcomes[row.image] = Outcome(row.label, row.confidence, row.model_version)
+            self.outcomes[row.image] = Outcome(
+                row.label, row.confidence, row.model_version, doubt=doubt(row.verdict, row.reasons)
+            )
         for failed in receipt.failed:
             self.outcomes[failed.image] = Outcome(reason=failed.reason)
 
@@ -148,7 +159,9 @@ def _outcomes(connection: "Connection", job_id: str) -> dict[str, Outcome]:
     from store import queries
 
     found = {
-        row.image: Outcome(row.label, row.confidence, row.model_version)
+        row.image: Outcome(
+            row.label, row.confidence, row.model_version, doubt=doubt(row.verdict, row.reasons.split("; "))
+        )
         for row in queries.predictions(connection, job_id)
     }
     return found | {row.image: Outcome(reason=row.reason) for row in queries.failures(connection, job_id)}

@@ -14,6 +14,7 @@ from store.times import stamp
 Standing = tuple[tuple[StoredImage, ...], tuple[FailedImage, ...]]
 """What stands in `predictions` and in `failures` for the images of one message."""
 
+BETWEEN_REASONS = "; "
 _OWN = frozenset(CLASSES)
 
 
@@ -117,7 +118,7 @@ def _rows(batch: PredictionBatch, predictions: Sequence[Prediction], number: int
             other = ""
         else:
             cells, other = _unusual(shares)
-        reasons = "; ".join(p.reasons) if p.reasons else ""
+        reasons = BETWEEN_REASONS.join(p.reasons) if p.reasons else ""
         rows.append(
             (job_id, p.image, p.label, p.confidence, p.verdict, reasons, version, at, number, *cells, other)
         )
@@ -140,6 +141,7 @@ def as_stored(prediction: Prediction, model_version: str, predicted_at: str) -> 
         model_version=model_version,
         predicted_at=predicted_at,
         verdict=prediction.verdict,
+        reasons=prediction.reasons,
     )
 
 
@@ -151,4 +153,5 @@ def _standing(row: Any) -> StoredImage:
         model_version=row.model_version,
         predicted_at=row.predicted_at,
         verdict=row.verdict,
+        reasons=tuple(filter(None, row.reasons.split(BETWEEN_REASONS))),
     )

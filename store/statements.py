@@ -27,7 +27,7 @@ INSERT_PREDICTION = (
     " ON CONFLICT DO NOTHING"
 )
 SELECT_PREDICTIONS = (
-    "SELECT image, label, confidence, model_version, predicted_at, verdict, batch"
+    "SELECT image, label, confidence, model_version, predicted_at, verdict, reasons, batch"
     " FROM predictions WHERE job_id = ? AND image IN ({images})"
 )
 INSERT_SHADOW = (
@@ -100,6 +100,10 @@ ON CONFLICT (version) DO UPDATE SET classes = excluded.classes, engine = exclude
   input = excluded.input, announced_at = excluded.announced_at"""
 
 
+NAMES_ASKED = 1000
+"""Names in one query: SQLite takes 32,766 values unless it was built for more or fewer."""
+
+
 class Session:
     """One transaction, spoken to in plain SQL: tuples go to the driver as they are, which is what is fast."""
 
@@ -119,8 +123,12 @@ class Session:
 
     def among(self, statement: str, job_id: str, images: Sequence[str]) -> Sequence[sa.Row[Any]]:
         """Return what a statement with `{images}` finds for these images of one job."""
-        marks = ", ".join("?" * len(images))
-        return self.run(statement.format(images=marks), (job_id, *images)).all()
+        found: list[sa.Row[Any]] = []
+        for first in range(0, len(images), NAMES_ASKED):
+            asked = images[first : first + NAMES_ASKED]
+            marks = ", ".join("?" * len(asked))
+            found += self.run(statement.format(images=marks), (job_id, *asked)).all()
+        return found
 
     def _own(self, statement: str) -> str:
         return statement if self._question_mark else _percent_marks(statement)

@@ -188,6 +188,17 @@ def test_messages_cannot_be_changed() -> None:
         EXAMPLES["event.json"].event = "other"  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "item"),
+    [("reject.json", "images", "a.png"), ("receipt.json", "failed", {"image": "a.png", "reason": "x"})],
+)
+def test_message_with_more_images_than_a_batch_is_a_message_error(name: str, field: str, item: Any) -> None:
+    """No message names more images than a batch may hold."""
+    fields = json.loads(encode(EXAMPLES[name])) | {field: [item] * (MAX_BATCH_IMAGES + 1)}
+    with pytest.raises(MessageError, match="length <= 4096"):
+        decode(type(EXAMPLES[name]), json.dumps(fields).encode())
+
+
 def test_receipt_of_a_job_names_no_images() -> None:
     """The lists of images may be left out."""
     receipt = Receipt(batch_id=BATCH, job_id=JOB, source="shop", kind="job", stored_at=now())

@@ -78,7 +78,13 @@ EXAMPLES: dict[str, Message] = {
         stored_at=AT,
         stored=(
             StoredImage(
-                image=NAMES[0], label="Shirt", confidence=0.75, model_version="2026-03-01-1", predicted_at=AT
+                image=NAMES[0],
+                label="Shirt",
+                confidence=0.75,
+                model_version="2026-03-01-1",
+                predicted_at=AT,
+                verdict="suspect",
+                reasons=("busy-ground",),
             ),
         ),
         failed=(FailedImage(image=NAMES[1], reason="rejected", detail="failed twice"),),

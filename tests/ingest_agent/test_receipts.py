@@ -36,3 +36,21 @@ def test_time_on_the_wire_becomes_milliseconds() -> None:
     """UTC since 1970; a text that is no time is now."""
     assert 1_795_355_065_229 == milliseconds(AT)
     assert milliseconds("yesterday") > 1_700_000_000_000
+
+
+def test_doubt_becomes_the_note() -> None:
+    """What the model's guard says stands in results.csv; nothing does when all is well."""
+    stored = {"label": "Bag", "confidence": 0.5, "model_version": "m", "predicted_at": AT}
+    doubtful = Receipt(
+        batch_id="b",
+        job_id="j",
+        source="shop",
+        kind="predictions",
+        stored_at=AT,
+        stored=(
+            StoredImage(image="a", verdict="suspect", reasons=("inverted", "blank"), **stored),  # type: ignore[arg-type]
+            StoredImage(image="b", **stored),  # type: ignore[arg-type]
+        ),
+    )
+    left = {name: (name.encode(), 1, 2, 3, 4) for name in ("a", "b")}
+    assert ["suspect: inverted; blank", None] == [of.note for of in answered_images(doubtful, left)]
