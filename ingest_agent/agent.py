@@ -77,7 +77,9 @@ class Agent:
             own, line, self._inbox, self._hints, Watcher(self._hints), self._intake, self._jobs
         )
         self._results = ResultsDesk(line, self._ledger, self._inbox)
-        self._finishing = Finishing(own, self._jobs, self._intake, self._outbox, self._results)
+        self._finishing = Finishing(
+            own, self._jobs, self._intake, self._gathering, self._outbox, self._results
+        )
         self._pruner = Pruner(self._ledger, self._inbox)
         self._connections = 0
         # The announcement is retained and comes right after the connection: it is given a moment.

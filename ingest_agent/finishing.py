@@ -1,6 +1,7 @@
 """Jobs come to their end: quiet and complete, then `results.csv`, then the closing and its receipt."""
 
 from broker.settings import IngestAgent
+from ingest_agent.gathering import Gathering
 from ingest_agent.grouping import Sealed
 from ingest_agent.intake import Intake
 from ingest_agent.job import Job
@@ -16,11 +17,18 @@ class Finishing:
     """Looks for jobs that are done, a few times a second."""
 
     def __init__(
-        self, own: IngestAgent, jobs: Jobs, intake: Intake, outbox: Outbox, results: ResultsDesk
+        self,
+        own: IngestAgent,
+        jobs: Jobs,
+        intake: Intake,
+        gathering: Gathering,
+        outbox: Outbox,
+        results: ResultsDesk,
     ) -> None:
         self._own = own
         self._jobs = jobs
         self._intake = intake
+        self._gathering = gathering
         self._outbox = outbox
         self._results = results
         self._asked: dict[bytes, tuple[Job, int]] = {}
@@ -36,8 +44,11 @@ class Finishing:
                     self._results.ask(job.folder, now)
         for folder in self._results.step(now):
             asked = self._asked.pop(folder, None)
-            if asked is not None and asked[0].seen == asked[1]:  # else there is more, and it is asked again
-                self._close(asked[0])
+            if asked is None:
+                continue
+            job, seen = asked
+            if job.seen == seen and not self._gathering.holds_refused(folder):  # else it is asked again
+                self._close(job)
 
     def _close(self, job: Job) -> None:
         self._jobs.closing(job)
@@ -49,4 +60,5 @@ class Finishing:
             and job.is_complete
             and now >= job.quiet_at(self._own.quiet_s)
             and self._intake.is_calm(job.folder, now)
+            and not self._gathering.holds_refused(job.folder)
         )

@@ -45,6 +45,10 @@ class Gathering:
         in_the_making = len(self._builders) + len(self._full)
         return self._outbox.room() > in_the_making and len(self._refused) < REFUSED_KEPT
 
+    def holds_refused(self, folder: bytes) -> bool:
+        """Tell whether refused files of a folder wait for room; its job counts all else that is here."""
+        return any(folder_and_name(refused.relative)[0] == folder for refused in self._refused)
+
     def take(self, taken: Taken, now: float) -> None:
         """Put an image into its job's batch."""
         folder, name = folder_and_name(taken.relative)

@@ -9,6 +9,8 @@ from broker.connection import Capabilities, Delivery
 from broker.memory import Fate
 from broker.messages import PixelBatch, Receipt, decode, encode
 from ingest_agent import inspection
+from ingest_agent.findings import Refused
+from ingest_agent.reading import Stat
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, TOPICS, Workbench, with_settings
 
@@ -251,6 +253,28 @@ def test_window_bounds_what_is_unanswered_and_what_is_read(make_bench: MakeBench
         bench.other.answer(batch.batch_id, batch.job_id, batch.source, "predictions", batch.images)
     (job,) = bench.until_closed()
     assert 900 == job.stored
+
+
+def test_job_does_not_close_beside_a_refused_file_that_waits(make_bench: MakeBench) -> None:
+    """The window is full with another folder's batch; the failure belongs to the job all the same."""
+    bench = make_bench(window=1, quiet_s=30.0)
+    agent = bench.start()
+    bench.drop("f/1.png")
+    bench.until(lambda: [job.stored for job in agent._jobs] == [1])
+    (job,) = agent._jobs
+    bench.other.silent = True
+    bench.drop("g/1.png")
+    bench.until(lambda: len(bench.other.batches) == 2)
+    agent._gathering.refuse(Refused(b"f/broken.png", "empty", "It has no bytes.", Stat(0, 0, 0)))
+    job.latest_seen -= 60.0
+    bench.for_a_while(0.5)
+    assert "open" == job.state
+    bench.other.silent = False
+    bench.until(lambda: job.failed == 1)
+    for one in agent._jobs:
+        one.latest_seen -= 60.0
+    jobs = bench.until_closed(2)
+    assert {"f": 2, "g": 1} == {one.folder: one.seen for one in jobs}
 
 
 def test_receive_maximum_narrows_the_window(make_bench: MakeBench) -> None:
