@@ -1,5 +1,6 @@
 """The database's engines: one that writes, with what makes SQLite safe and quick, and one that only reads."""
 
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,20 @@ def trouble(error: Exception) -> str | None:
     if isinstance(error, sa.exc.DBAPIError):
         return _driver_trouble(error)
     return next((word for kind, word in _OTHER_TROUBLES if isinstance(error, kind)), None)
+
+
+_NOT_OF_A_MESSAGE = re.compile(r"no such (table|column)|has no column|within a transaction|malformed")
+
+
+def unclear(error: Exception) -> bool:
+    """Tell whether SQLite says no more than "error", as it does of a statement beyond one of its limits.
+
+    Nobody knows whether that will ever be well again, so the message that brings it about, alone, is put
+    aside: waiting would hold up all others for ever. A schema that somebody changed is the world's.
+    """
+    if not isinstance(error, sa.exc.OperationalError) or _sqlite_code(error) != sqlite3.SQLITE_ERROR:
+        return False
+    return _NOT_OF_A_MESSAGE.search(str(error.orig)) is None
 
 
 def _driver_trouble(error: sa.exc.DBAPIError) -> str | None:

@@ -161,7 +161,8 @@ class StoreService:
             try:
                 outcome = self._write(part)
             except Exception as error:  # noqa: BLE001 - the outermost loop: no message may stop or loop the line
-                parts += [part] if self._worldly(error) else self._divided(part, error)
+                waited = not database.unclear(error) and self._worldly(error)
+                parts += [part] if waited else self._divided(part, error)
             else:
                 self._recovered()
                 self._say(part.items, outcome)

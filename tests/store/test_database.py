@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from broker.settings import Store
-from store.database import TROUBLES, file_of, reading_engine, shown, trouble, writing_engine
+from store.database import TROUBLES, file_of, reading_engine, shown, trouble, unclear, writing_engine
 from store.errors import DatabaseProblem
 from store.upgrading import upgrade
 from store.writer import Writer
@@ -39,6 +39,16 @@ def test_read_only_is_the_worlds(engine: sa.Engine, anywhere: Store) -> None:
 def test_missing_table_is_the_worlds(engine: sa.Engine) -> None:
     """No message is put aside because somebody dropped a table."""
     assert trouble(raised(engine, "SELECT * FROM nowhere")) == "database-away"
+
+
+def test_statement_beyond_a_limit_is_unclear(store_settings: Store) -> None:
+    """What SQLite calls no more than an error is told from a table that somebody dropped."""
+    engine = writing_engine(store_settings)
+    many = ", ".join("?" * 300_000)
+    with pytest.raises(sa.exc.OperationalError) as found, engine.begin() as connection:
+        connection.exec_driver_sql(f"SELECT 1 WHERE 1 IN ({many})", tuple(range(300_000)))
+    assert [True, False] == [unclear(found.value), unclear(raised(engine, "SELECT * FROM nowhere"))]
+    engine.dispose()
 
 
 def test_lock_is_the_worlds(store_settings: Store) -> None:

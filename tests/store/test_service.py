@@ -17,6 +17,13 @@ from tests.store.workbench import Bench, Make, at_work
 from tests.waiting import until
 
 
+def plain_error(text: str) -> sqlite3.OperationalError:
+    """Return an error of which SQLite says no more than this text."""
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = sqlite3.SQLITE_ERROR
+    return error
+
+
 class Allergic(Writer):
     """A writer that cannot stand one image."""
 
@@ -103,6 +110,16 @@ def test_garbage_is_rejected_and_the_line_goes_on(bench: Bench, make: Make, kind
     assert bench.unacknowledged == 0
 
 
+def test_reject_of_more_names_than_a_batch_stops_nothing(bench: Bench, make: Make) -> None:
+    """A well-formed message with tens of thousands of names is put aside, and its neighbours are stored."""
+    names = tuple(f"{n}.png" for n in range(40_000))
+    bench.send(make.reject(batch_id="x", job_id=make.job, source="shop", images=names), make.batch("a.png"))
+    bench.work(2)
+    assert [receipt.batch_id for receipt in bench.receipts()] == ["b1"]
+    assert bench.read("SELECT reason FROM rejects") == [("invalid",)]
+    assert bench.unacknowledged == 0
+
+
 def test_foreign_source_is_rejected(bench: Bench, make: Make) -> None:
     """A message that names another source than its topic gets no receipt."""
     bench.send(("tailorbird/v1/predictions/other", encode(make.batch("a.png"))))
@@ -119,6 +136,7 @@ def test_foreign_source_is_rejected(bench: Bench, make: Make) -> None:
     [
         sa.exc.IntegrityError("x", None, ValueError("no")),
         sa.exc.DataError("x", None, ValueError("no")),
+        sa.exc.OperationalError("x", None, plain_error("too many SQL variables")),
         KeyError("x"),
     ],
 )

@@ -11,6 +11,7 @@ from broker.messages import (
     Receipt,
     Status,
 )
+from store.statements import SELECT_PREDICTIONS, Session
 from store.writer import Writer
 from tests.store.workbench import Make, Rows
 
@@ -206,3 +207,12 @@ def test_two_writers_take_turns(engine: sa.Engine, make: Make, rows: Rows) -> No
     for number in range(20):
         writers[number % 2].write([make.batch(f"{number // 2}.png", batch=f"b{number // 2}")])
     assert len(rows("predictions")) == 10
+
+
+def test_names_are_asked_for_in_parts(engine: sa.Engine, writer: Writer, make: Make) -> None:
+    """More names than a statement takes values are looked up all the same."""
+    writer.write([make.batch("a.png", "z.png")])
+    names = ["a.png", *[f"{n}.png" for n in range(260_000)], "z.png"]
+    with engine.begin() as connection:
+        found = Session(connection).among(SELECT_PREDICTIONS, make.job, names)
+    assert [row.image for row in found] == ["a.png", "z.png"]
