@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from broker.errors import SettingsError
 from broker.messages import JobProgress, Message, Receipt
@@ -13,9 +13,6 @@ from broker.settings import Settings
 from broker.topics import Topics
 from cli.errors import CannotRun
 from cli.reader import Reader
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 STEP_S = 0.1
 STALLED_S = 60.0
@@ -152,16 +149,10 @@ def ask_database(watch: Watch, settings: Settings) -> None:
     with contextlib.suppress(SettingsError), queries.reading(settings.store) as connection:
         for job in queries.jobs(connection, source=source, since=watch.began):
             if job.folder == watch.folder or job.job_id in watch.jobs:
-                watch.learn(job.job_id, job.state, _outcomes(connection, job.job_id))
-
-
-def _outcomes(connection: "Connection", job_id: str) -> dict[str, Outcome]:
-    from store import queries
-
-    found = {
-        row.image: Outcome(
-            row.label, row.confidence, row.model_version, doubt=doubt(row.verdict, row.reasons.split("; "))
-        )
-        for row in queries.predictions(connection, job_id)
-    }
-    return found | {row.image: Outcome(reason=row.reason) for row in queries.failures(connection, job_id)}
+                outcomes = {
+                    row.image: Outcome(row.label, row.confidence, row.model_version)
+                    for row in queries.predictions(connection, job.job_id)
+                }
+                for failed in queries.failures(connection, job.job_id):
+                    outcomes[failed.image] = Outcome(reason=failed.reason)
+                watch.learn(job.job_id, job.state, outcomes)
