@@ -57,7 +57,11 @@ def table(
         made.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         made.add_row(*["" if cell is None else str(cell) for cell in row])
-    answers().print(made, soft_wrap=False)
+    # As wide as its cells, even where the terminal is not: a long line can be read and copied, letters
+    # below each other cannot.
+    out = answers()
+    out.width = max(out.width, out.measure(made, options=out.options.update(max_width=WIDE)).maximum)
+    out.print(made, soft_wrap=False, crop=False)
 
 
 def progress() -> "Progress":
