@@ -144,7 +144,7 @@ class Agent:
         except LedgerTrouble as error:
             # What was in hand is found again by the next walk; what was sealed waits in the outbox.
             self._line.begin("ledger-trouble", str(error))
-            self._intake.rounds.begin(now + IDLE_S, set())
+            self._intake.rounds.begin_after_trouble(now)
             self._line.pause(IDLE_S)
 
     def _work(self, now: float) -> None:

@@ -182,7 +182,7 @@ class Intake:
             if entry is None or self._is_new_version(folder, candidate, entry):
                 yield candidate
             else:
-                self.waiting.remove(candidate.relative)
+                self._forget(candidate.relative)
 
     def _is_new_version(self, folder: bytes, candidate: Candidate, known: Known) -> bool:
         """Tell whether a known file is another one now, whose turn has come."""
@@ -218,7 +218,8 @@ class Intake:
         left_s = (self._patience.give_up_s if was_tried else self._patience.settle_s) - still_s
         if left_s <= 0:
             return True
-        file = self.waiting.put(candidate.relative, now + min(left_s, self._patience.look_s), now)
+        due = now + min(left_s, self._patience.look_s)
+        file = self.waiting.put(candidate.relative, due, now) or self._forget(candidate.relative)
         if file is not None:
             file.stat = version
         return False
@@ -283,12 +284,16 @@ class Intake:
 
     def _gone(self, relative: bytes) -> None:
         """Let go of a file that is no more; it is a failure when it had been read and was not whole."""
-        file = self.waiting.remove(relative)
+        file = self._forget(relative)
         if file is not None and file.attempts:
             detail = f"The file vanished before it was whole; it was {file.reason} at the last look."
             self._refuse(relative, "vanished", detail, file.stat or Stat(0, 0, 0))
 
+    def _forget(self, relative: bytes) -> Waiting | None:
+        self._changed.pop(relative, None)
+        return self.waiting.remove(relative)
+
     def _refuse(self, relative: bytes, reason: str, detail: str, version: Stat) -> None:
-        self.waiting.remove(relative)
+        self._forget(relative)
         self.held[relative] = version
         self._results.append(Refused(relative, reason, detail, version))

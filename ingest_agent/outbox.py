@@ -53,6 +53,7 @@ class Outbox:
         self._sealed: list[Sealed] = []
         self._receipts: deque[tuple[Delivery, Receipt]] = deque()
         self._sent: dict[int, int] = {}
+        self._too_large: set[str] = set()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._committing: tuple[Group, Future[None]] | None = None
         self._retry_at = 0.0
@@ -166,8 +167,7 @@ class Outbox:
                 continue  # it was cut meanwhile: its halves get the same answer
             self._count(out, answer, now)
             if answer.done:
-                del self._out[answer.batch_id]
-                self.window.remove(answer.batch_id)
+                self._let_go(answer.batch_id, "it is answered")
             else:
                 self.window.partly_answered(answer.batch_id, now)
         for delivery in group.deliveries:
@@ -202,7 +202,7 @@ class Outbox:
             except Unreachable:
                 return
             except MessageError as error:
-                self._too_large(batch_id, out, error, now)
+                self._cut(batch_id, out, error, now)
                 continue
             self.window.sent(batch_id, now)
             self._count_sent(out, self._sent)
@@ -226,20 +226,30 @@ class Outbox:
         self._line.publish_bytes(topic[out.kind](self._source), payload or b"", content_type=content_type)
         out.payload = None
 
-    def _too_large(self, batch_id: str, out: Unanswered, error: MessageError, now: float) -> None:
+    def _let_go(self, batch_id: str, why: str) -> None:
+        del self._out[batch_id]
+        self.window.remove(batch_id)
+        if batch_id in self._too_large:
+            self._too_large.remove(batch_id)
+            self._line.event("info", "batch-too-large-over", f"batch {batch_id}: {why}", batch_id=batch_id)
+
+    def _cut(self, batch_id: str, out: Unanswered, error: MessageError, now: float) -> None:
         """Cut a batch that this broker does not take; it cannot have reached anybody through it."""
         payload = self._ledger.payload(batch_id)
         parts = []
         if payload is not None and out.kind == "pixels":
             parts = list(halves(payload, out.job.number, out.left))
         if not parts:
-            self._line.begin("batch-too-large", f"batch {batch_id}: {error}")
+            if batch_id not in self._too_large:
+                self._too_large.add(batch_id)
+                self._line.event(
+                    "warning", "batch-too-large", f"batch {batch_id}: {error}", batch_id=batch_id
+                )
             self.window.later(batch_id, now + TOO_LARGE_RETRY_S)
             return
         self._ledger.replace(batch_id, parts)
         self._line.event("warning", "batch-split", f"batch {batch_id}: {error}", batch_id=batch_id)
-        del self._out[batch_id]
-        self.window.remove(batch_id)
+        self._let_go(batch_id, "it is cut")
         self._registered([Sealed(part, out.job, list(by_wire_name(part.images))) for part in parts])
         for part in parts:
             self._out[part.batch_id].counted = out.counted

@@ -11,6 +11,7 @@ ROWS = 500
 # A look that took one millisecond rests for fifty: two percent of the time at most.
 SHARE = 50
 REST_S = 60.0
+RETRY_S = 5.0
 JOBS_KEPT = 10_000
 
 
@@ -27,6 +28,7 @@ class Pruner:
         """Look after up to 500 images when it is time. `identity` is the inbox's, as it is watched now."""
         if now < self._next:
             return
+        self._next = now + RETRY_S  # for when the ledger is in trouble
         began = time.perf_counter()
         rows = self._ledger.answered_from(identity, self._after, ROWS)
         gone = [(number, name) for number, folder, name in rows if self._is_gone(folder, name)]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from ingest_agent.scanner import Found, Unreadable, Walk
 
 SHARE = 20
+TROUBLE_WAIT_MIN_S = 0.5
+TROUBLE_WAIT_MAX_S = 60.0
 
 
 class Rounds:
@@ -30,6 +32,8 @@ class Rounds:
         self._next_round: float | None = None
         self._spent_s = 0.0
         self._rested = 0.0
+        self._trouble_until: float | None = None
+        self._trouble_wait_s = TROUBLE_WAIT_MIN_S
         self._unvisited: set[bytes] = set()
         self.rounds = 0
         self.in_whole_folder = False
@@ -56,6 +60,16 @@ class Rounds:
         self._next_round = now
         self._is_whole = False
         self._unvisited |= unvisited
+
+    def begin_after_trouble(self, now: float) -> None:
+        """Walk everything again before long; while troubles follow each other, after longer and longer."""
+        until = self._trouble_until
+        if until is None or now >= until:
+            is_new = until is None or now > until + TROUBLE_WAIT_MAX_S
+            wait_s = TROUBLE_WAIT_MIN_S if is_new else min(TROUBLE_WAIT_MAX_S, 2 * self._trouble_wait_s)
+            self._trouble_wait_s = wait_s
+            self._trouble_until = until = now + wait_s
+        self.begin(until, set())
 
     def hasten(self, at: float) -> None:
         """Begin the next round at a time, or earlier where that is planned; a dear one rests all the same."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest_agent.names import text_of
+from ingest_agent.waiting import Patience
 from model.preprocessing import InputSpec
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench, picture
@@ -202,6 +203,23 @@ def test_file_that_vanishes_before_it_was_read_is_none(make_bench: MakeBench) ->
     bench.drop("f/good.png")
     bench.until_closed()
     assert {"good.png": LABEL} == bench.other.images()
+
+
+def test_overwritten_file_that_vanishes_leaves_nothing_behind(bench: Workbench) -> None:
+    """Neither among the waiting ones nor among the changed ones."""
+    path = bench.drop("p.png")
+    bench.until_closed()
+    agent = bench.agent
+    assert agent is not None
+    agent._intake.use(Patience(30.0, 30.0), inodes=True)
+    with path.open("ab") as file:
+        file.write(b"more")
+        file.flush()
+        agent._intake.rounds.begin(0.0, set())
+        bench.until(lambda: agent._intake._changed)
+        path.unlink()
+        bench.until(lambda: not agent._intake.waiting)
+    assert {} == agent._intake._changed
 
 
 def test_file_renamed_within_the_inbox_is_a_new_image(bench: Workbench) -> None:

@@ -317,6 +317,22 @@ def test_batch_that_another_broker_does_not_take_is_cut(make_bench: MakeBench) -
     assert bench.other.told("batch-split")
 
 
+def test_batches_that_no_broker_takes_are_told_each_and_end_each(make_bench: MakeBench) -> None:
+    """A single image cannot be cut; it goes as soon as the broker takes it."""
+    bench = make_bench(batch_images=1, resend_min_s=30.0, resend_max_s=60.0)
+    bench.broker.capabilities = Capabilities(maximum_packet_size=900)
+    bench.start()
+    bench.drop_folder("f", 2)
+    bench.until(lambda: len(bench.other.told("batch-too-large")) == 2)
+    bench.broker.go_away()
+    bench.broker.capabilities = Capabilities()
+    bench.broker.come_back()
+    (job,) = bench.until_closed()
+    assert (2, 2, 2) == (job.seen, job.sent, job.stored)
+    events = (bench.other.told("batch-too-large"), bench.other.told("batch-too-large-over"))
+    assert [2, 2] == [len(told) for told in events]
+
+
 @pytest.mark.parametrize("room", [0, 3])
 def test_full_disk_of_the_ledger_only_delays(make_bench: MakeBench, room: int) -> None:
     """Nothing is published that is not durable, nothing is acknowledged; then everything goes on."""

@@ -112,3 +112,18 @@ def test_halt_leaves_everything(rounds: Rounds) -> None:
     paths(rounds, 1, 0.0)
     rounds.halt()
     assert ([], False, None) == (paths(rounds, 10, 99.0), rounds.walking, rounds.next_due())
+
+
+def test_walks_after_trouble_come_less_and_less_often(rounds: Rounds) -> None:
+    """Each wait is twice the one before, a minute at most; after a calm minute the first is short again."""
+    now, waits = 0.0, []
+    for _ in range(9):
+        rounds.begin_after_trouble(now)
+        rounds.begin_after_trouble(now + 0.1)  # no new wait while one is under way
+        due = rounds.next_due()
+        assert due is not None
+        waits.append(due - now)
+        now = due
+    assert [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] == waits
+    rounds.begin_after_trouble(now + 61.0)
+    assert now + 61.5 == rounds.next_due()
