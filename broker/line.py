@@ -24,6 +24,7 @@ from broker import VERSION
 from broker.connection import Capabilities, Connection, Delivery, Notice, Will
 from broker.errors import MessageError, Unreachable
 from broker.messages import Event, Message, Reject, Status, content_type, encode, now
+from broker.rejecting import publish_reject
 from broker.topics import Topics
 
 State = Literal["starting", "online", "stopped", "offline"]
@@ -190,8 +191,9 @@ class Line:
     def reject(self, delivery: Delivery, reason: str, detail: str, **batch: Any) -> None:
         """Put a message aside: publish it to `rejects`, tell the event log, acknowledge it.
 
-        `batch` may name `batch_id`, `job_id`, `source`, `images` where they could be read. Raises Unreachable
-        (and does not acknowledge) when the broker is away, so that the message comes again.
+        `batch` may name `batch_id`, `job_id`, `source`, `images` where they could be read; images that one
+        message cannot hold are named in several. Raises Unreachable (and does not acknowledge) when the
+        broker is away, so that the message comes again.
         """
         reject = Reject(
             service=self.service,
@@ -204,10 +206,16 @@ class Line:
             rejected_at=now(),
             **batch,
         )
-        self.publish(self.topics.rejects(self.service), reject)
-        self.event(
-            "warning", "message-rejected", f"{delivery.topic}: {reason}: {detail}", batch_id=reject.batch_id
-        )
+        told = f"{delivery.topic}: {reason}: {detail}"
+        topic = self.topics.rejects(self.service)
+        try:
+            unnamed = publish_reject(lambda part: self.publish(topic, part), reject)
+        except MessageError as error:
+            self.event("error", "reject-lost", f"{error}: {told}", batch_id=reject.batch_id)
+        else:
+            self.event("warning", "message-rejected", told, batch_id=reject.batch_id)
+            if unnamed:
+                self.event("error", "reject-without-images", f"{unnamed} names are too long: {told}")
         self.acknowledge(delivery)
 
     def event(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
@@ -197,9 +198,6 @@ class StoreService:
             self._line.reject(delivery, reason, detail, **batch)
         except Unreachable:
             return  # the broker still has the message, and gives it again
-        except MessageError as error:
-            self._line.event("error", "reject-lost", f"{delivery.topic}: {error}")
-            self._line.acknowledge(delivery)
 
     def _say(self, items: Sequence[Item], outcome: Outcome) -> None:
         """Publish what was committed, then acknowledge. Receipts that get lost are asked for again."""
@@ -213,8 +211,11 @@ class StoreService:
                 f"{summary.folder or summary.source}: {', '.join(summary.flags)} of {summary.stored} images"
             )
             self._line.event("warning", "one-class-job", detail, job_id=summary.job_id)
-        for item in items:
-            self._line.acknowledge(item.delivery)
+        for place, item in enumerate(items):
+            if place in outcome.foreign:
+                self._put_aside(item.delivery, "invalid", outcome.foreign[place])
+            else:
+                self._line.acknowledge(item.delivery)
 
     def _publish(self, topic: str, message: Receipt | JobSummary) -> None:
         try:
@@ -222,7 +223,11 @@ class StoreService:
         except Unreachable:
             return
         except MessageError as error:
-            self._line.event("error", "receipt-too-large", str(error), job_id=message.job_id)
+            halves = halves_of(message)
+            for half in halves:
+                self._publish(topic, half)
+            if not halves:
+                self._line.event("error", "receipt-too-large", str(error), job_id=message.job_id)
 
     def _worldly(self, error: Exception) -> bool:
         """Tell whether an error is the world's; if so say it once, and wait before the next try."""
@@ -256,6 +261,19 @@ class StoreService:
 def rows_of(items: Sequence[Item]) -> int:
     """Return about how many rows these messages will be."""
     return sum(item.rows for item in items)
+
+
+def halves_of(message: Receipt | JobSummary) -> list[Receipt]:
+    """Return two receipts that say the same as a large one together; none where there is nothing to part."""
+    if not isinstance(message, Receipt) or len(message.stored) + len(message.failed) <= 1:
+        return []
+    stored, failed = len(message.stored) // 2, len(message.failed) // 2
+    if stored == failed == 0:  # one image of each kind
+        stored = 1
+    return [
+        replace(message, stored=message.stored[:stored], failed=message.failed[:failed]),
+        replace(message, stored=message.stored[stored:], failed=message.failed[failed:]),
+    ]
 
 
 def named(message: Message) -> dict[str, Any]:

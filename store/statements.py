@@ -42,6 +42,7 @@ ANY_FAILURE = "SELECT 1 FROM failures WHERE job_id = ? LIMIT 1"
 SELECT_FAILURES = "SELECT image, reason, detail FROM failures WHERE job_id = ? AND image IN ({images})"
 
 INSERT_JOB = "INSERT INTO jobs (job_id, source, opened_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+SELECT_SOURCE = "SELECT source FROM jobs WHERE job_id = ?"
 UPSERT_JOB = """
 INSERT INTO jobs (job_id, source, folder, state, opened_at, closed_at, images, sent, process_s, timings)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -43,6 +43,8 @@ class Outcome:
     summaries: list[JobSummary] = field(default_factory=list)
     flagged: list[JobSummary] = field(default_factory=list)
     """Those whose flags are new."""
+    foreign: dict[int, str] = field(default_factory=dict)
+    """Messages that were not written, by their place in the group: each names the job of another source."""
 
 
 class Writer:
@@ -59,8 +61,8 @@ class Writer:
         """
         with self._engine.begin() as connection:
             group = Group(Session(connection), now())
-            for message in messages:
-                group.take(message)
+            for place, message in enumerate(messages):
+                group.take(message, place)
             return group.finish()
 
 
@@ -73,9 +75,34 @@ class Group:
         self._tallies = Tallies(session, stored_at)
         self._images = Images(session, self._tallies, stored_at)
         self._outcome = Outcome()
+        self._owners: dict[str, str] = {}
 
-    def take(self, message: Message) -> None:
-        """Write one message."""
+    def take(self, message: Message, place: int) -> None:
+        """Write one message, unless its job is another source's."""
+        complaint = self._complaint(message)
+        if complaint:
+            self._outcome.foreign[place] = complaint
+        else:
+            self._write(message)
+
+    def _complaint(self, message: Message) -> str:
+        """Say whose job it is that a message names in vain: that of the first source that named it."""
+        named = failure_of(message) if isinstance(message, Reject) else message
+        if isinstance(named, ShadowBatch) or not isinstance(named, PredictionBatch | Failure | JobProgress):
+            return ""
+        if named.source.startswith(CANARY_PREFIX):
+            return ""
+        owner = self._owners.get(named.job_id)
+        if owner is None:
+            row = self._session.run(sql.SELECT_SOURCE, (named.job_id,)).first()
+            owner = self._owners[named.job_id] = named.source if row is None else row.source
+        if owner == named.source:
+            return ""
+        return (
+            f"{type(message).__name__}: the job {named.job_id} of source {named.source!r} is another source's"
+        )
+
+    def _write(self, message: Message) -> None:
         match message:
             case ShadowBatch():  # before the kind that it is a special case of
                 write_shadows(self._session, message)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from broker.connection import Delivery
+from broker.connection import Capabilities, Delivery
 from broker.errors import Unreachable
 from broker.line import Line, will_of
 from broker.memory import MemoryBroker, MemoryConnection
@@ -182,6 +182,22 @@ def test_rejected_message_is_published_told_and_acknowledged() -> None:
         reject.batch_id,
         reject.images,
     )
+
+
+def test_reject_that_the_broker_never_takes_is_told_and_acknowledged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A message that cannot be put aside does not come again for ever."""
+    scene = Scene(TOPICS.failures())
+    with scene.line:
+        step(scene.line)
+        publisher(scene).publish(TOPICS.failures("shop"), b"x")
+        found = step(scene.line)[0]
+        scene.said()
+        scene.broker.capabilities = Capabilities(maximum_packet_size=330)
+        scene.line.reject(found, "not-decodable", "x" * 80, images=("y" * 5000,))
+        assert {} == scene.connection.unacknowledged
+    assert "reject-lost" in caplog.text
 
 
 def test_reject_without_a_broker_does_not_acknowledge() -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from broker.connection import Delivery
+from broker.connection import Capabilities, Delivery
 from broker.line import Line
 from broker.memory import MemoryBroker, MemoryConnection
 from broker.messages import MSGPACK_TYPE, PixelBatch, PredictionBatch, Reject, decode, encode
@@ -196,6 +196,19 @@ def test_step_puts_poison_aside_and_keeps_the_others(bench: Bench) -> None:
     assert {"good", "fine"} == done
     assert ("poison", "bad", ("bad-0.png",)) == (reject.reason, reject.batch_id, reject.images)
     assert not bench.notes.suspicious("good")
+
+
+def test_step_puts_poison_aside_whose_names_are_too_large(bench: Bench) -> None:
+    """A reject that is larger than the broker takes comes in several; the batch leaves the line."""
+    names = tuple(f"{n:04d}" + '"' * 900 for n in range(840))
+    pixels = bytes([13]) * (784 * len(names))
+    bad = PixelBatch(batch_id="bad", source="shop", images=names, shape=(840, 28, 28), pixels=pixels)
+    bench.publish(bad)
+    bench.broker.capabilities = Capabilities(maximum_packet_size=100_000)
+    rejects = [decode(Reject, one.payload) for one in bench.run() if "rejects" in one.topic]
+    assert names == tuple(image for reject in rejects for image in reject.images)
+    assert {("bad", "bad", "shop")} == {(one.batch_id, one.job_id, one.source) for one in rejects}
+    assert ({}, False) == (bench.inside.unacknowledged, bench.notes.suspicious("bad"))
 
 
 def test_step_broker_away_leaves_the_batch_to_the_agent(bench: Bench) -> None:

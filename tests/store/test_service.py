@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from broker.connection import Capabilities
 from broker.messages import Event, JobSummary, Message, Reject, decode, encode
 from broker.settings import Store
 from store.database import file_of
@@ -131,6 +132,28 @@ def test_foreign_source_is_rejected(bench: Bench, make: Make) -> None:
     )
 
 
+@pytest.mark.parametrize("when", ["together", "apart"])
+@pytest.mark.parametrize("kind", ["predictions", "failures", "jobs", "rejects"])
+def test_another_sources_job_is_left_alone(bench: Bench, make: Make, kind: str, when: str) -> None:
+    """What names a job of another source is put aside at once and changes no row; the others are stored."""
+    foreign: dict[str, Message] = {
+        "predictions": make.batch("b.png", batch="b2", source="evil"),
+        "failures": make.failure("b.png", source="evil"),
+        "jobs": make.progress("closed", 7, source="evil"),
+        "rejects": make.reject(batch_id="b3", job_id=make.job, source="evil", images=("b.png",)),
+    }
+    bench.send(make.batch("a.png"))
+    if when == "apart":
+        bench.work()
+    topic = f"tailorbird/v1/{kind}/evil"
+    bench.send((topic, encode(foreign[kind])), make.batch("c.png", batch="b4"))
+    bench.work(3)
+    assert [receipt.batch_id for receipt in bench.receipts()] == ["b1", "b4"]
+    assert bench.read("SELECT topic, reason, images FROM rejects") == [(topic, "invalid", 0)]
+    assert bench.read("SELECT source, state, stored, failed, images FROM jobs") == [("shop", "open", 2, 0, 2)]
+    assert bench.unacknowledged == 0
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -154,6 +177,19 @@ def test_poison_among_good_messages_is_put_aside_alone(bench: Bench, make: Make,
         ("bad", [("poison.png", "rejected"), ("c.png", "rejected")])
     ]
     assert bench.read("SELECT reason, batch_id, images FROM rejects") == [("poison", "bad", 2)]
+    assert bench.unacknowledged == 0
+
+
+def test_receipt_larger_than_the_broker_takes_comes_in_parts(bench: Bench, make: Make) -> None:
+    """The parts name every image once."""
+    names = [f"{n}.png" for n in range(100)]
+    bench.send(make.failure("50.png"), make.batch(*names))
+    bench.broker.capabilities = Capabilities(maximum_packet_size=2000)
+    bench.work()
+    receipts = [one for one in bench.receipts() if one.batch_id == "b1"]
+    said = [image.image for one in receipts for image in one.stored]
+    said += [image.image for one in receipts for image in one.failed]
+    assert sorted(said) == sorted(names)
     assert bench.unacknowledged == 0
 
 
