@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,17 +29,23 @@ class ImageError(ValueError):
         self.detail = detail
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What the file claims to be: its format and its size in pixels before any rotation.
 
-    `orientation` is EXIF's, 1 to 8, where the decoder leaves turning to us, else 1.
+    `orientation` is EXIF's, 1 to 8, where the decoder leaves turning to us, else 1. A decoded pixel takes
+    `pixel_bytes`, all channels together; `working_bytes` is what the decoder needs besides the picture.
     """
 
     format: str
     width: int
     height: int
     orientation: int = 1
+    pixel_bytes: int = 3
+    working_bytes: int = 0
+
+
+# Width, height, bytes per decoded pixel, and bytes that the decoder itself needs.
+_Claim = tuple[int, int, int, int]
 
 
 def read_header(data: bytes) -> Header:
@@ -52,15 +57,16 @@ def read_header(data: bytes) -> Header:
         raise ImageError("empty", "The file holds no bytes.")
     name, inspect = _format_of(data)
     try:
-        width, height = inspect(data)
+        width, height, pixel, working = inspect(data)
     except (struct.error, IndexError) as error:
         raise _truncated(name) from error
     if width <= 0 or height <= 0:
         raise ImageError("not-an-image", f"The {name} file claims {width} x {height} pixels.")
-    return Header(name, width, height, _orientation(data) if name in ("PNG", "WebP") else 1)
+    orientation = _orientation(data) if name in ("PNG", "WebP") else 1
+    return Header(name, width, height, orientation, pixel, working)
 
 
-def _format_of(data: bytes) -> tuple[str, Callable[[bytes], tuple[int, int]]]:
+def _format_of(data: bytes) -> tuple[str, Callable[[bytes], _Claim]]:
     if data.startswith(PNG_SIGNATURE):
         return "PNG", _png
     if data.startswith(b"\xff\xd8\xff"):
@@ -124,29 +130,41 @@ def _truncated(name: str) -> ImageError:
     return ImageError("truncated", f"The {name} file ends before the picture does.")
 
 
-def _png(data: bytes) -> tuple[int, int]:
+# Channels that come out of each PNG colour type: gray, colour, palette, gray and colour with alpha.
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
+
+
+def _png(data: bytes) -> _Claim:
     """Walk all chunks: a decoder reserves whatever length a damaged one claims, gigabytes included."""
     position = len(PNG_SIGNATURE)
     kind = b""
+    transparent = animated = False
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 8 + length
         (checksum,) = struct.unpack_from(">I", data, end)
         # A capital first letter marks the chunks that a picture cannot do without.
-        if kind[0] < 0x60 and zlib.crc32(data[position + 4 : end]) != checksum:
-            raise ImageError("not-an-image", "The PNG file is damaged: a checksum is wrong.")
+        if kind[0] < 0x60:
+            if zlib.crc32(data[position + 4 : end]) != checksum:
+                raise ImageError("not-an-image", "The PNG file is damaged: a checksum is wrong.")
+        else:
+            transparent = transparent or kind == b"tRNS"
+            animated = animated or kind == b"acTL"
         position = end + 4
     if data[8:16] != b"\x00\x00\x00\rIHDR":
         raise ImageError("not-an-image", "The PNG file does not begin with its header.")
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    # Transparency outside the pixels gives them a fourth channel, and so does animation.
+    channels = 4 if animated or transparent else _PNG_CHANNELS.get(colour, 4)
+    pixel = channels * (2 if depth == 16 else 1)
+    return width, height, pixel, 2 * pixel * width * height if animated else 0
 
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def _jpeg(data: bytes) -> tuple[int, int]:
-    size: tuple[int, int] | None = None
+def _jpeg(data: bytes) -> _Claim:
+    frame = 0
     position = 2
     while True:
         if data[position] != 0xFF:
@@ -158,21 +176,38 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xDA:
             break
         if marker in _JPEG_FRAMES:
-            height, width = struct.unpack_from(">HH", data, position + 5)
-            size = width, height
+            frame = position
         (length,) = struct.unpack_from(">H", data, position + 2)
         position += 2 + length
-    if size is None:
+    if not frame:
         raise ImageError("not-an-image", "The JPEG file has no frame.")
     # In entropy-coded data 0xFF is always followed by zero or a restart marker, so this is the end.
     if data.find(b"\xff\xd9", position) < 0:
         raise _truncated("JPEG")
-    return size
+    return _jpeg_frame(data, frame, data[position + 4])
 
 
-def _webp(data: bytes) -> tuple[int, int]:
+# Frames whose pixels come in several passes over the picture.
+_JPEG_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+
+
+def _jpeg_frame(data: bytes, frame: int, scanned: int) -> _Claim:
+    """Read a frame's header; where one scan does not hold everything, all coefficients are kept meanwhile."""
+    height, width, channels = struct.unpack_from(">HHB", data, frame + 5)
+    working = 0
+    if channels and (data[frame + 1] in _JPEG_PROGRESSIVE or scanned < channels):
+        factors = [(data[at] >> 4, data[at] & 15) for at in range(frame + 11, frame + 11 + 3 * channels, 3)]
+        largest = max(across for across, _ in factors) * max(down for _, down in factors)
+        samples = width * height * sum(across * down for across, down in factors)
+        working = 2 * samples // max(1, largest)
+    return width, height, 3, working
+
+
+def _webp(data: bytes) -> _Claim:
     (length,) = struct.unpack_from("<I", data, 4)
     kind = data[12:16]
+    opaque = kind == b"VP8 " or (kind == b"VP8X" and not data[20] & 0x12)
+    animated = kind == b"VP8X" and data[20] & 0x02
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
     elif kind == b"VP8L":
@@ -184,10 +219,10 @@ def _webp(data: bytes) -> tuple[int, int]:
         raise ImageError("not-an-image", "The WebP file has no picture chunk.")
     if len(data) < length + 8:
         raise _truncated("WebP")
-    return width, height
+    return width, height, 3 if opaque else 4, 6 * width * height if animated else 0
 
 
-def _gif(data: bytes) -> tuple[int, int]:
+def _gif(data: bytes) -> _Claim:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     pictures = 0
@@ -205,10 +240,10 @@ def _gif(data: bytes) -> tuple[int, int]:
         position += 1
     if not pictures:
         raise ImageError("not-an-image", "The GIF file holds no picture.")
-    return width, height
+    return width, height, 3, 6 * width * height
 
 
-def _bmp(data: bytes) -> tuple[int, int]:
+def _bmp(data: bytes) -> _Claim:
     offset, header = struct.unpack_from("<II", data, 10)
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
@@ -220,17 +255,19 @@ def _bmp(data: bytes) -> tuple[int, int]:
         length = (width * bits + 31) // 32 * 4 * height
     if len(data) < offset + length:
         raise _truncated("BMP")
-    return width, height
+    return width, height, 4 if bits == 32 else 3, 0
 
 
 # Bytes per value of each TIFF type; a type that is not known counts as one byte.
 _TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TIFF_LETTERS = {1: "B", 3: "H", 4: "I"}
-# Width, height, orientation, and where the strips or tiles lie.
-_TIFF_WANTED = frozenset((256, 257, 273, 274, 279, 324, 325))
+# More strips than this no picture has; as numbers they would take ten times the file.
+_TIFF_MOST = 1 << 18
+# Width, height, bits, photometry, orientation, samples, rows per strip, and where the strips or tiles lie.
+_TIFF_WANTED = frozenset((256, 257, 258, 262, 273, 274, 277, 278, 279, 322, 323, 324, 325))
 
 
-def _tiff(data: bytes) -> tuple[int, int]:
+def _tiff(data: bytes) -> _Claim:
     tags = _tiff_tags(data)
     if not tags.get(256) or not tags.get(257):
         raise ImageError("not-an-image", "The TIFF file does not say how large its picture is.")
@@ -238,7 +275,19 @@ def _tiff(data: bytes) -> tuple[int, int]:
         ends = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
         if any(offset + length > len(data) for offset, length in ends):
             raise _truncated("TIFF")
-    return tags[256][0], tags[257][0]
+    return _tiff_claim(tags)
+
+
+def _tiff_claim(tags: dict[int, tuple[int, ...]]) -> _Claim:
+    """Work out what the picture and one of its strips or tiles take; 8-bit ones are unpacked to 4 bytes."""
+    width, height = tags[256][0], tags[257][0]
+    sample = (max(tags.get(258) or (1,)) + 7) // 8
+    samples = max(tags.get(277) or (1,))
+    gray = samples == 1 and tags.get(262) in ((0,), (1,))
+    pixel = sample * (1 if gray else max(3, samples))
+    rows = min(height, max(tags.get(278) or (height,)))
+    area = max(tags.get(322) or (width,)) * max(tags.get(323) or (rows,))
+    return width, height, pixel, area * max(4, pixel)
 
 
 def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
@@ -254,6 +303,8 @@ def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
         where = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, at + 8)[0]
         if where + size > len(data):
             raise _truncated("TIFF")
+        if tag in _TIFF_WANTED and values > _TIFF_MOST:
+            raise ImageError("not-an-image", f"The TIFF file has a tag of {values:,} values.")
         if tag in _TIFF_WANTED and kind in _TIFF_LETTERS:
             tags[tag] = struct.unpack_from(f"{order}{values}{_TIFF_LETTERS[kind]}", data, where)
     return tags

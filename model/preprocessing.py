@@ -8,6 +8,7 @@ machine do exactly the same.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from model.decoding import decode
+from model.decoding import decode, decoded_bytes
 from model.image_formats import Header, ImageError, read_header
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class InputSpec:
     width: int = 28
     max_bytes: int = 64 * 1024 * 1024
     max_pixels: int = 64_000_000
+    # What a decoded picture may take; while it is made ready, about twice as much is needed.
+    max_decoded_bytes: int = 96 * 1024 * 1024
     # Share of the largest intensity by which a pixel may differ from the ground and still be trimmed.
     trim_tolerance: float = 0.05
     # Share of a row's or column's pixels that may differ more than that (dust, JPEG noise).
@@ -60,24 +63,36 @@ class InputSpec:
         known = {field.name: type(field.default) for field in fields(cls)}
         names = [name for name in known if name in settings]
         given: dict[str, Any] = {name: _checked(name, settings[name], known[name]) for name in names}
-        spec = cls(**given)
-        for name in ("height", "width", "max_bytes", "max_pixels", "thumbnail"):
-            if getattr(spec, name) < 1:
-                message = f"input spec: {name} must be at least 1, not {getattr(spec, name)}"
-                raise ValueError(message)
-        if spec.resize not in ("subsample", "area"):
-            message = f"input spec: resize must be subsample or area, not {spec.resize!r}"
-            raise ValueError(message)
-        return spec
+        return cls(**given)
 
 
-def _checked(name: str, value: object, kind: type) -> object:
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        message = f"input spec: {name} must be {kind.__name__}, not {value!r}"
-        raise ValueError(message)
-    return value
+# An announcement comes from outside: what lies beyond these would cost an agent its memory or its life.
+_RANGES: dict[str, tuple[float, float]] = {
+    "height": (1, 4096), "width": (1, 4096), "max_bytes": (1, 2**30), "max_pixels": (1, 2**30),
+    "max_decoded_bytes": (1, 2**30), "trim_tolerance": (0, 1), "trim_outliers": (0, 1),
+    "thumbnail": (1, 4096), "sharpen_radius": (0, 16), "sharpen_sigma": (0.05, 16), "ground_spread": (0, 255),
+}  # fmt: skip
+_RESIZES = ("subsample", "area")
+
+
+def _checked(name: str, value: Any, kind: type) -> object:
+    """Return a setting's value in its own type. Raises `ValueError` in one short line."""
+    kinds = (int, float) if kind is float else (kind,)
+    if type(value) not in kinds:
+        raise _nonsense(name, kind.__name__, value)
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        if not low <= value <= high:  # so written, it refuses a NaN too
+            raise _nonsense(name, f"{low} to {high}", value)
+    if name == "resize" and value not in _RESIZES:
+        raise _nonsense(name, " or ".join(_RESIZES), value)
+    if name == "version" and len(value) > 100:
+        raise _nonsense(name, "at most 100 characters", value)
+    return kind(value)
+
+
+def _nonsense(name: str, wanted: str, value: object) -> ValueError:
+    return ValueError(f"input spec: {name} must be {wanted}, not {reprlib.repr(value)}")
 
 
 def prepare(data: bytes, spec: InputSpec) -> NDArray[np.uint8]:
@@ -89,12 +104,35 @@ def prepare(data: bytes, spec: InputSpec) -> NDArray[np.uint8]:
     if len(data) > spec.max_bytes:
         detail = f"The file has {len(data):,} bytes; at most {spec.max_bytes:,} are read."
         raise ImageError("too-large", detail)
-    header = read_header(data)
-    if header.width * header.height > spec.max_pixels:
-        size = f"{header.width} x {header.height}"
-        detail = f"The picture claims {size} pixels; at most {spec.max_pixels:,} are read."
-        raise ImageError("too-many-pixels", detail)
-    return prepare_pixels(decode(data, header, 4 * spec.thumbnail), spec)
+    try:
+        header = read_header(data)
+        _check_size(header, spec)
+        return prepare_pixels(decode(data, header, 4 * spec.thumbnail), spec)
+    except MemoryError as error:
+        raise _no_memory() from error
+    except cv2.error as error:
+        # OpenCV's own allocator says -4, the standard library's only its name.
+        if getattr(error, "code", 0) == cv2.Error.StsNoMem or "bad_alloc" in str(error):
+            raise _no_memory() from error
+        raise ImageError("not-an-image", "The picture cannot be decoded or made ready.") from error
+
+
+def _no_memory() -> ImageError:
+    return ImageError("too-many-pixels", "There is not enough memory to decode the picture.")
+
+
+def _check_size(header: Header, spec: InputSpec) -> None:
+    """Refuse a picture whose header claims more pixels or more memory than is given to one."""
+    pixels = header.width * header.height
+    needed = decoded_bytes(header, 4 * spec.thumbnail)
+    if pixels <= spec.max_pixels and needed <= spec.max_decoded_bytes:
+        return
+    size = f"{header.width} x {header.height}"
+    detail = f"The picture claims {size} pixels; at most {spec.max_pixels:,} are read."
+    if pixels <= spec.max_pixels:
+        limit = f"at most {spec.max_decoded_bytes:,} are given to one"
+        detail = f"The picture of {size} pixels takes {needed:,} bytes decoded; {limit}."
+    raise ImageError("too-many-pixels", detail)
 
 
 def prepare_pixels(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
@@ -186,8 +224,11 @@ class Ground:
 
 def _ground(picture: NDArray[np.uint8]) -> Ground:
     """Take the border's median as the ground; a few pixels of garment do not move it."""
-    flat = picture.reshape(picture.shape[0] * picture.shape[1], -1)
-    border = flat[_border(*picture.shape[:2])].astype(np.float64)
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    # The first and the last row, then the first and the last column of what is between; each only once.
+    rows = picture[:: max(1, picture.shape[0] - 1)]
+    columns = picture[1:-1, :: max(1, picture.shape[1] - 1)]
+    border = np.concatenate([part.reshape(-1, channels) for part in (rows, columns)])
     colour = np.asarray(np.median(border, axis=0), np.float64)
     return Ground(colour, min(60.0, float(np.median(np.abs(border - colour).max(axis=1)))))
 
@@ -199,12 +240,12 @@ def _trimmed(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDA
     high = np.clip(np.floor(ground.colour + limit), 0, 255)
     is_ground = cv2.inRange(picture, low, high)
     for axis, size in ((1, picture.shape[1]), (0, picture.shape[0])):
-        others = size - cv2.reduce(is_ground // 255, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+        others = size - cv2.reduce(is_ground, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() // 255
         kept = np.flatnonzero(others > size * spec.trim_outliers)
         if kept.size:
             edges = slice(int(kept[0]), int(kept[-1]) + 1)
             picture = picture[edges] if axis == 1 else picture[:, edges]
-    return np.ascontiguousarray(picture)
+    return picture
 
 
 def _resized(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:

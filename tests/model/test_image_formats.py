@@ -110,6 +110,14 @@ def test_the_size_of_a_jpeg_is_its_own_not_its_thumbnail() -> None:
     assert read_header(encoded[:2] + segment + encoded[2:]) == Header("JPEG", 7, 5)
 
 
+def test_a_tiff_of_countless_strips_is_refused_before_they_are_read() -> None:
+    """A table of strips that would take ten times the file as numbers is not unpacked."""
+    count = 300_000
+    tags = struct.pack("<H", 1) + struct.pack("<HHII", 273, 1, count, 26) + bytes(4)
+
+    assert refusal(b"II*\x00" + struct.pack("<I", 8) + tags + bytes(count)) == "not-an-image"
+
+
 def test_orientation_that_makes_no_sense_is_upright() -> None:
     """A damaged EXIF block does not cost the picture."""
     data = (FIXTURES / "plain.png").read_bytes()

@@ -221,12 +221,76 @@ def test_spec_ignores_unknown_names_and_fills_missing_ones() -> None:
         {"version": 3},
         {"resize": "magic"},
         {"max_pixels": -1},
+        {"max_decoded_bytes": 0},
+        {"max_bytes": 2**62},
+        {"height": 4097},
+        {"width": 10**400},
+        {"thumbnail": 10**9},
+        {"sharpen_radius": float("inf")},
+        {"sharpen_radius": 1e6},
+        {"sharpen_radius": 10**400},
+        {"sharpen_sigma": 0.0},
+        {"sharpen_sigma": float("nan")},
+        {"ground_spread": -1},
+        {"trim_tolerance": [0.05] * 10_000},
+        {"trim_outliers": 1.5},
+        {"version": "v" * 101},
+        {"resize": "a\nb"},
     ],
 )
 def test_spec_refuses_wrong_values_in_one_line(settings: dict[str, object]) -> None:
     """The message names the setting."""
-    with pytest.raises(ValueError, match=f"^input spec: {next(iter(settings))} [^\n]*$"):
+    with pytest.raises(ValueError, match=f"^input spec: {next(iter(settings))} [^\n]{{,150}}$"):
         InputSpec.from_dict(settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"height": 1, "width": 1, "thumbnail": 1},
+        {"height": 200, "width": 3, "thumbnail": 4096},
+        {"sharpen_radius": 16, "sharpen_sigma": 0.05, "trim_tolerance": 1, "trim_outliers": 1},
+        {"sharpen_sigma": 16, "ground_spread": 255, "trim_tolerance": 0, "trim_outliers": 0},
+    ],
+)
+def test_a_spec_at_its_limits_still_works(settings: dict[str, object]) -> None:
+    """Every spec that is let in makes pixels of every picture."""
+    spec = InputSpec.from_dict(settings)
+
+    for picture in (garment(300, 200), garment(9, 700), np.dstack([garment(40, 40)] * 3)):
+        assert prepare(png(picture), spec).shape == (spec.height, spec.width)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "too-many-pixels"),
+        (cv2.error("std::bad_alloc"), "too-many-pixels"),
+        (cv2.error("(-215:Assertion failed) !src.empty()"), "not-an-image"),
+    ],
+)
+def test_what_goes_wrong_inside_is_an_image_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """Neither OpenCV's own error nor a lack of memory leaves `prepare`."""
+
+    def decode(*_: object) -> NDArray[np.uint8]:
+        raise error
+
+    monkeypatch.setattr("model.preprocessing.decode", decode)
+
+    with pytest.raises(ImageError) as caught:
+        prepare(png(garment(40, 40)), SPEC)
+
+    assert caught.value.reason == reason
+
+
+def test_a_spec_of_before_the_decoded_limit_gets_the_default() -> None:
+    """A manifest that was written before this limit existed still loads, and is limited."""
+    settings = InputSpec().to_dict()
+    del settings["max_decoded_bytes"]
+
+    assert InputSpec.from_dict(settings) == InputSpec()
 
 
 def test_importing_preprocessing_and_manifest_loads_no_tensorflow() -> None:
