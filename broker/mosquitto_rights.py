@@ -1,7 +1,7 @@
 """Who may read and write which topics at the managed broker."""
 
 from broker.settings import Settings
-from broker.topics import CANARY_PREFIX, Topics
+from broker.topics import Topics, canary_source
 
 Rights = list[tuple[str, str]]
 
@@ -26,7 +26,7 @@ def _account(name: str, rights: Rights) -> str:
 
 def _ingest_agent(topics: Topics, source: str) -> Rights:
     """One agent's own source and its canary."""
-    own = (source, CANARY_PREFIX + source)
+    own = (source, canary_source(source))
     given = (topics.pixels, topics.failures, topics.jobs)
     writes = [("write", topic(name)) for topic in given for name in own]
     reads = [("read", topics.receipts(name)) for name in own]

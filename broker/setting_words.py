@@ -2,11 +2,11 @@
 
 from msgspec import inspect
 
-from broker.settings import VERSION_PATTERN
-from broker.topics import SOURCE_PATTERN
+from broker.settings import NAME_CHARS, NAME_PATTERN, VERSION_PATTERN
+from broker.topics import CANARY_PREFIX
 
 NAMES = {
-    SOURCE_PATTERN: "1 to 64 of A-Z a-z 0-9 _ -",
+    NAME_PATTERN: f"1 to {NAME_CHARS} of A-Z a-z 0-9 _ -, no {CANARY_PREFIX} first",
     VERSION_PATTERN: "a bundle's version, or nothing",
 }
 

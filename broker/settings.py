@@ -9,14 +9,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from broker.topics import CANARY_PREFIX, SOURCE_PATTERN
+from broker.topics import CANARY_PREFIX, SOURCE_CHARS
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Name = Annotated[str, msgspec.Meta(pattern=SOURCE_PATTERN, max_length=64 - len(CANARY_PREFIX))]
-"""An agent's source: its canary's has a prefix, and must be a source as well."""
+NAME_CHARS = SOURCE_CHARS - len(CANARY_PREFIX)
+NAME_PATTERN = rf"^(?!{CANARY_PREFIX})[A-Za-z0-9][A-Za-z0-9_-]{{0,{NAME_CHARS - 1}}}\Z"
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+"""An agent's source: no canary's, which nobody stores; with the prefix it is its own canary's."""
 VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*)?\Z"
 VersionOrNone = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
 Root = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")]

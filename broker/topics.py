@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from broker.errors import MessageError
 
 PROTOCOL = "v1"
-SOURCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
+SOURCE_CHARS = 64
+SOURCE_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{SOURCE_CHARS - 1}}}\Z"
 CANARY_PREFIX = "canary-"
 MAX_TOPIC_CHARS = 10_000
 
@@ -14,6 +15,11 @@ MAX_TOPIC_CHARS = 10_000
 def is_source(name: str) -> bool:
     """Tell whether `name` may stand in a topic as a source: 1 to 64 of A-Z a-z 0-9 _ -."""
     return re.fullmatch(SOURCE_PATTERN, name) is not None
+
+
+def canary_source(source: str) -> str:
+    """Return the source under which an agent's canary flies."""
+    return f"{CANARY_PREFIX}{source}"[:SOURCE_CHARS]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from broker.line import Line
 from broker.process import service_main
 from broker.settings import Settings
-from broker.topics import Topics
+from broker.topics import Topics, canary_source
 from ingest_agent.agent import Agent
-from ingest_agent.canary import canary_source
 from ingest_agent.ledger import LedgerTrouble
 from ingest_agent.lock import AlreadyRunning
 

@@ -9,19 +9,13 @@ from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import PixelBatch, Receipt
 from broker.messages import now as wire_now
-from broker.topics import CANARY_PREFIX
+from broker.topics import canary_source
 from ingest_agent.sealing import new_batch_id
 from model.preprocessing import InputSpec
 
 JOB = "canary"
 MISSED_AFTER_S = 10.0
 FIRST_AFTER_S = 2.0
-SOURCE_CHARS = 64
-
-
-def canary_source(source: str) -> str:
-    """Return the source name under which an agent's canary flies."""
-    return f"{CANARY_PREFIX}{source}"[:SOURCE_CHARS]
 
 
 def canary_pixels(height: int, width: int) -> NDArray[np.uint8]:

@@ -127,7 +127,11 @@ def test_store_url_follows_state_and_the_file(tmp_path: Path) -> None:
         ("[broker]\nmanage = 1", "[broker] manage: expected true or false, not 1"),
         (
             '[ingest_agent]\nsource = "a b"',
-            "[ingest_agent] source: expected 1 to 64 of A-Z a-z 0-9 _ -, not 'a b'",
+            "[ingest_agent] source: expected 1 to 57 of A-Z a-z 0-9 _ -, no canary- first, not 'a b'",
+        ),
+        (
+            '[ingest_agent]\nsource = "canary-x"',
+            "[ingest_agent] source: expected 1 to 57 of A-Z a-z 0-9 _ -, no canary- first, not 'canary-x'",
         ),
         (
             '[ingest_agent]\nwatch = "inotify"',

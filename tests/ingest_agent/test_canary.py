@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from ingest_agent.canary import MISSED_AFTER_S, Canary, canary_pixels, canary_source
+from broker.topics import canary_source
+from ingest_agent.canary import MISSED_AFTER_S, Canary, canary_pixels
 from model.preprocessing import InputSpec, prepare_pixels
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench
