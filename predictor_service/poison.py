@@ -66,8 +66,12 @@ class PoisonNotes:
 
     def done(self) -> None:
         """Note that nothing is being predicted."""
-        if self._file != NOT_OPEN:
+        if self._file == NOT_OPEN:
+            return
+        try:
             os.ftruncate(self._file, 0)
+        except OSError as error:
+            self._complain(error)
 
     def failed(self, batch_id: str) -> None:
         """Note that predicting this batch raised an error."""
@@ -97,8 +101,11 @@ class PoisonNotes:
 
     def _note(self, batch_id: str, mark: str) -> None:
         marks = self._own[batch_id] = self._marks(batch_id) + mark
+        # A full disk must not cost the marks that are there: the note is replaced by one that is whole.
+        whole = self._failed / f".{self._busy.stem}"
         with self._noting():
-            (self._failed / batch_id).write_text(marks)
+            whole.write_text(marks)
+            whole.replace(self._failed / batch_id)
 
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:
@@ -106,9 +113,12 @@ class PoisonNotes:
         try:
             yield
         except OSError as error:
-            self.trouble = f"{self._busy.parent}: {error.strerror or error}"
+            self._complain(error)
         else:
             self.trouble = None
+
+    def _complain(self, error: OSError) -> None:
+        self.trouble = f"{self._busy.parent}: {error.strerror or error}"
 
     def _forget_old(self) -> None:
         for path in self._failed.iterdir():

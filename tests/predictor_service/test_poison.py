@@ -1,8 +1,11 @@
 """The notes about batches that failed."""
 
+import errno
 import os
 import time
 from pathlib import Path
+
+import pytest
 
 from predictor_service.poison import KEPT_S, PoisonNotes
 
@@ -83,3 +86,27 @@ def test_poison_without_a_disk_counts_what_it_sees(tmp_path: Path) -> None:
         (tmp_path / "notes").unlink()
         notes.begin(["b"])
         assert notes.trouble is None
+
+
+def test_poison_a_full_disk_costs_no_mark(tmp_path: Path) -> None:
+    """Where the next mark finds no room, the marks that are there stay for the next process."""
+    with PoisonNotes(tmp_path, "1") as notes:
+        notes.failed("a")
+        (tmp_path / "failed" / ".1").symlink_to("/dev/full")
+        notes.failed("a")
+        assert (True, True) == (notes.poisonous("a"), notes.trouble is not None)
+    with PoisonNotes(tmp_path, "2") as notes:
+        assert (True, False) == (notes.suspicious("a"), notes.poisonous("a"))
+
+
+def test_poison_done_that_cannot_be_noted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails at the end of a group ends no process."""
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with PoisonNotes(tmp_path, "1") as notes:
+        notes.begin(["a"])
+        monkeypatch.setattr(os, "ftruncate", failing)
+        notes.done()
+        assert f"{tmp_path}: Input/output error" == notes.trouble
