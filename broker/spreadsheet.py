@@ -1,6 +1,7 @@
 """Cells that a spreadsheet shows instead of running (OWASP, CSV injection)."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width forms of the first, which some spreadsheets take for the same."""
 
 
 def safe_cell(text: str) -> str:
