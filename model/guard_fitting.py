@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -42,13 +43,20 @@ def fit_guard(
     strange = np.concatenate([outliers(kind, drawn, seed, training.images) for kind in KINDS])
     columns = [score_columns(measure(part), answers(part), means, whitening) for part in (garments, strange)]
     weights = _logistic(np.concatenate(columns), np.repeat([0.0, 1.0], [len(garments), len(strange)]))
-    seen = measure(validation.images)
-    scores = score_columns(seen, answers(validation.images), means, whitening) @ weights
-    fitted = {
-        "score": float(np.quantile(scores, 1 - SHARE)),
-        "roughness": float(np.quantile(seen.roughness, 1 - ROUGH_SHARE)),
-    }
-    return Guard(means, whitening, weights, {**THRESHOLDS, **fitted})
+    roughness = float(np.quantile(measure(validation.images).roughness, 1 - ROUGH_SHARE))
+    guard = Guard(means, whitening, weights, {**THRESHOLDS, "roughness": roughness})
+    return with_score(guard, [answers(validation.images)], validation.images)
+
+
+def with_score(guard: Guard, answers: list[Answer], images: NDArray[np.uint8]) -> Guard:
+    """Set the score's threshold so that no precision doubts more than its share of garments.
+
+    `answers` are those of each precision for the validation `images`: rounding moves features.
+    """
+    seen = measure(images)
+    scores = [score_columns(seen, answer, guard.means, guard.whitening) @ guard.weights for answer in answers]
+    limit = max(float(np.quantile(score, 1 - SHARE)) for score in scores)
+    return replace(guard, thresholds={**guard.thresholds, "score": limit})
 
 
 def _whitened(

@@ -21,7 +21,7 @@ from model.engines import Answer, EngineError, load_engine
 from model.evaluation import judge, reliability
 from model.export import to_onnx
 from model.guard import Guard, write_guard
-from model.guard_fitting import fit_guard
+from model.guard_fitting import fit_guard, with_score
 from model.manifest import CURRENT, Manifest
 from model.preprocessing import InputSpec
 from model.quantizing import CALIBRATION_IMAGES, QuantizingError, quantize
@@ -89,8 +89,9 @@ def pack(
         write_guard(scratch, guard)
         seal(scratch, manifest)
         others = _other_precisions(scratch, manifest, validation.images)
-        manifest = _with_figures(manifest, others, validation)
-        write_golden(scratch, _golden(validation.images, answers.logits, list(others.values())))
+        guard = with_score(guard, [answers, *others.values()], validation.images)
+        manifest = replace(_with_figures(manifest, others, validation), thresholds=guard.thresholds)
+        write_golden(scratch, _golden(validation.images, answers, list(others.values())))
         history = list((code or {}).get("history", []))
         write_card(scratch, manifest, figures, reliability(probabilities, validation.labels), history)
         seal(scratch, manifest)
@@ -109,25 +110,21 @@ def _with_int8(scratch: Path, manifest: Manifest, training: Dataset) -> Manifest
     return replace(manifest, graphs={**manifest.graphs, "int8": GRAPH_INT8})
 
 
-def _other_precisions(
-    bundle: Path, manifest: Manifest, images: NDArray[np.uint8]
-) -> dict[str, NDArray[np.float32]]:
-    """Logits in each precision besides the reference's that OpenVINO serves on this machine."""
+def _other_precisions(bundle: Path, manifest: Manifest, images: NDArray[np.uint8]) -> dict[str, Answer]:
+    """Answers in each precision besides the reference's that OpenVINO serves on this machine."""
     found = {}
     for precision in [name for name in ("bf16", "int8") if name != "int8" or name in manifest.graphs]:
         try:
-            found[precision] = load_engine(bundle, "openvino", precision).logits(images)
+            found[precision] = load_engine(bundle, "openvino", precision).answer(images)
         except EngineError as error:
             _log.info("no %s: %s", precision, error)
     return found
 
 
-def _with_figures(
-    manifest: Manifest, others: Mapping[str, NDArray[np.float32]], validation: Dataset
-) -> Manifest:
+def _with_figures(manifest: Manifest, others: Mapping[str, Answer], validation: Dataset) -> Manifest:
     """Add the temperatures and the validation's figures of the other precisions."""
     temperatures, accuracy = {}, dict(manifest.accuracy)
-    for precision, logits in others.items():
+    for precision, (logits, _) in others.items():
         temperatures[precision] = fit_temperature(logits, validation.labels, manifest.spread)
         probabilities = softmax(logits, temperatures[precision], manifest.spread)
         figures = judge(probabilities, validation.labels, validation.classes).to_dict()
@@ -162,16 +159,15 @@ def _versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__}
 
 
-def _golden(
-    images: NDArray[np.uint8], logits: NDArray[np.float32], others: list[NDArray[np.float32]]
-) -> Golden:
+def _golden(images: NDArray[np.uint8], answers: Answer, others: list[Answer]) -> Golden:
     """Images whose answer does not hang on rounding: two best classes well apart, all precisions near."""
+    logits = answers.logits
     wanted = softmax(logits, 1.0)
     top = np.sort(wanted, axis=1)
     apart = top[:, -1] - top[:, -2]
     fit = apart > min(0.1, np.quantile(apart, 0.5))
     for other in others:
-        near = np.abs(softmax(other, 1.0) - wanted).max(axis=1) < GOLDEN_DISTANCE
-        fit &= near & (other.argmax(axis=1) == logits.argmax(axis=1))
+        near = np.abs(softmax(other.logits, 1.0) - wanted).max(axis=1) < GOLDEN_DISTANCE
+        fit &= near & (other.logits.argmax(axis=1) == logits.argmax(axis=1))
     chosen = np.flatnonzero(fit)[:GOLDEN_IMAGES]
     return Golden(images[chosen], logits[chosen])
