@@ -24,7 +24,7 @@ from broker import VERSION
 from broker.connection import Capabilities, Connection, Delivery, Notice, Will
 from broker.errors import MessageError, Unreachable
 from broker.messages import Event, Message, Reject, Status, content_type, encode, now
-from broker.rejecting import publish_reject
+from broker.parting import publish_reject
 from broker.topics import Topics
 
 State = Literal["starting", "online", "stopped", "offline"]

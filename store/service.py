@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from msgspec.structs import replace
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import Failure, JobSummary, Message, PredictionBatch, Receipt, ShadowBatch
+from broker.parting import halves_of
 from broker.settings import Store
 from store import database, upgrading
 from store.disk import Disk
@@ -261,19 +261,6 @@ class StoreService:
 def rows_of(items: Sequence[Item]) -> int:
     """Return about how many rows these messages will be."""
     return sum(item.rows for item in items)
-
-
-def halves_of(message: Receipt | JobSummary) -> list[Receipt]:
-    """Return two receipts that say the same as a large one together; none where there is nothing to part."""
-    if not isinstance(message, Receipt) or len(message.stored) + len(message.failed) <= 1:
-        return []
-    stored, failed = len(message.stored) // 2, len(message.failed) // 2
-    if stored == failed == 0:  # one image of each kind
-        stored = 1
-    return [
-        replace(message, stored=message.stored[:stored], failed=message.failed[:failed]),
-        replace(message, stored=message.stored[stored:], failed=message.failed[failed:]),
-    ]
 
 
 def named(message: Message) -> dict[str, Any]:

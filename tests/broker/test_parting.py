@@ -4,7 +4,7 @@ import pytest
 
 from broker.errors import MessageError
 from broker.messages import Reject, encode, now
-from broker.rejecting import publish_reject
+from broker.parting import publish_reject
 
 
 def reject(*images: str) -> Reject:

@@ -1,11 +1,11 @@
-"""Rejects that are as large as the broker takes."""
+"""What is larger than the broker takes, in several messages that say the same."""
 
 from collections.abc import Callable
 
 import msgspec
 
 from broker.errors import MessageError
-from broker.messages import Reject
+from broker.messages import Message, Receipt, Reject
 
 
 def publish_reject(publish: Callable[[Reject], None], reject: Reject) -> int:
@@ -27,3 +27,16 @@ def publish_reject(publish: Callable[[Reject], None], reject: Reject) -> int:
         return 1
     halves = (images[:middle], images[middle:])
     return sum(publish_reject(publish, msgspec.structs.replace(reject, images=half)) for half in halves)
+
+
+def halves_of(message: Message) -> list[Receipt]:
+    """Return two receipts that say the same as a large one together; none where there is nothing to part."""
+    if not isinstance(message, Receipt) or len(message.stored) + len(message.failed) <= 1:
+        return []
+    stored, failed = len(message.stored) // 2, len(message.failed) // 2
+    if stored == failed == 0:  # one image of each kind
+        stored = 1
+    return [
+        msgspec.structs.replace(message, stored=message.stored[:stored], failed=message.failed[:failed]),
+        msgspec.structs.replace(message, stored=message.stored[stored:], failed=message.failed[failed:]),
+    ]
