@@ -135,6 +135,11 @@ class Predictor:
         """Answer a request at its response topic too; what goes wrong there is the asker's own matter."""
         if not delivery.response_topic:
             return
+        if not delivery.response_topic.startswith(self._line.topics.answers("")):
+            # A predictor may publish what its client may not, such as another source's predictions.
+            detail = f"{delivery.response_topic}: answers go below {self._line.topics.answers('')} only"
+            self._line.event("warning", "no-answer", detail)
+            return
         try:
             self._line.publish(
                 delivery.response_topic, predictions, correlation_data=delivery.correlation_data

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from broker.connection import Capabilities, Delivery
 from broker.line import Line
 from broker.memory import MemoryBroker, MemoryConnection
-from broker.messages import MSGPACK_TYPE, PixelBatch, PredictionBatch, Reject, decode, encode
+from broker.messages import MSGPACK_TYPE, Event, PixelBatch, PredictionBatch, Reject, decode, encode
 from broker.topics import Topics
 from model.classifier import Classified
 from model.preprocessing import InputSpec
@@ -141,6 +141,18 @@ def test_step_answers_at_the_response_topic_too(bench: Bench) -> None:
     found = {answer.topic: answer for answer in bench.run()}
     assert {"t/v1/predictions/shop", "t/v1/answers/me"} == set(found)
     assert b"mark" == found["t/v1/answers/me"].correlation_data
+
+
+@pytest.mark.parametrize("topic", ["t/v1/predictions/other", "t/v1/answersx", "elsewhere"])
+def test_step_answers_at_no_other_topic(bench: Bench, topic: str) -> None:
+    """An answer is for the asker's own topic; whoever names another's gets none, and an event tells."""
+    watcher = bench.broker.connect("watcher", ["#"])
+    watcher.start()
+    bench.publish(batch("b1", [9]), response_topic=topic)
+    assert [TOPICS.predictions("shop")] == [answer.topic for answer in bench.run()]
+    heard = [item for item in watcher.receive(1000, 0.0) if isinstance(item, Delivery)]
+    told = [decode(Event, one.payload).event for one in heard if TOPICS.kind(one.topic) == "events"]
+    assert (["no-answer"], False) == (told, topic in {one.topic for one in heard})
 
 
 def test_step_takes_json_with_numbers(bench: Bench) -> None:
