@@ -93,7 +93,7 @@ def note_of(verdict: str, reasons: str) -> str:
 
 def _performance(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
     labels = [filters.label] if filters.label is not None else _labels(connection)
-    yield "job", "source", "folder", "opened_at", "closed_at", "images", *labels, "mean"
+    yield "job", "source", "folder", "opened_at", "closed_at", "stored", *labels, "mean"
     j, c = jobs.c, class_confidence.c
     found = sa.select(
         j.job_id,

@@ -98,7 +98,7 @@ def test_jobs_chosen(exported: Exported, kind: str, filters: dict[str, Any], exp
 def test_performance_of_one_class(exported: Exported) -> None:
     """With a class chosen, only its column is shown."""
     header = exported("performance", label="Dress").splitlines()[0]
-    assert header == "job,source,folder,opened_at,closed_at,images,Dress,mean"
+    assert header == "job,source,folder,opened_at,closed_at,stored,Dress,mean"
 
 
 @pytest.mark.parametrize(("kind", "field"), [("events", "label"), ("failures", "model")])
