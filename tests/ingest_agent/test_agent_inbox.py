@@ -116,10 +116,11 @@ def test_files_that_were_deleted_are_forgotten(bench: Workbench) -> None:
 
 
 def test_results_that_cannot_be_written_are_written_later(make_bench: MakeBench) -> None:
-    """A directory stands where the file belongs: one event, the job is closed, and the file comes later."""
+    """A directory stands where the file belongs and another where it would go: one event, later the file."""
     bench = make_bench()
     bench.start()
     (bench.inbox / "f" / "results.csv" / "inside").mkdir(parents=True)
+    (bench.inbox / "f" / "results.before-tailorbird.csv").mkdir()
     bench.drop("f/1.png")
     bench.until_closed()
     assert 1 == len(bench.other.told("results-not-written"))
