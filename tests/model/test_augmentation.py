@@ -22,7 +22,7 @@ def test_the_same_seed_gives_the_same_pixels() -> None:
     """And another seed gives others."""
     first, again, other = augmented(1, 0.5, 0.5), augmented(1, 0.5, 0.5), augmented(2, 0.5, 0.5)
 
-    assert (np.uint8, IMAGES.shape) == (first.dtype, first.shape)
+    assert ("uint8", IMAGES.shape) == (str(first.dtype), first.shape)
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
