@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from broker.topics import CANARY_PREFIX
+from broker.topics import canary_source
 from cli.moments import span
 
 MISSED = 3
@@ -31,9 +31,7 @@ def troubles(
         if (service["detail"].get("canary") or {}).get("answered") is False:
             found.append(f"nothing flows: the canary of {agent} has had no answer")
         elif stored_at is not None and every_s > 0:
-            late = _too_late(
-                stored_at.get(CANARY_PREFIX + service["instance"]), service["since"], every_s, at
-            )
+            late = _too_late(stored_at.get(canary_source(service["instance"])), service["since"], every_s, at)
             found += [f"nothing flows: {late} of {agent} has reached the database"] if late else []
     return found
 

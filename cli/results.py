@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
+from broker.doubts import doubt
 from broker.messages import Failure, Message, Prediction, PredictionBatch
 from broker.settings import Settings
 from broker.topics import CANARY_PREFIX, Topics
 from cli.ending import Ending
 from cli.given import given
 from cli.screen import say
-from cli.watching import doubt
 
 HEAR_S = 0.2
 

@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from broker.doubts import doubt
 from broker.errors import SettingsError
 from broker.messages import JobProgress, Message, Receipt
 from broker.settings import Settings
@@ -38,11 +39,6 @@ class Outcome:
     def is_classified(self) -> bool:
         """Whether it has a row in `predictions`, not in `failures`."""
         return not self.reason
-
-
-def doubt(verdict: str, reasons: Iterable[str]) -> str:
-    """Return what a person should know of a verdict: nothing when all is well."""
-    return "" if verdict == "ok" else ": ".join(filter(None, (verdict, "; ".join(reasons))))
 
 
 @dataclass

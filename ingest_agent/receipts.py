@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from broker.doubts import doubt
 from broker.messages import FailedImage, Receipt, StoredImage
 from ingest_agent.ledger_records import AnsweredImage, NamedStat
 
@@ -23,7 +24,7 @@ def answered_images(receipt: Receipt, left: Mapping[str, NamedStat]) -> Iterator
 
 def _stored(image: NamedStat, item: StoredImage) -> AnsweredImage:
     at_ms = milliseconds(item.predicted_at)
-    note = None if item.verdict == "ok" else ": ".join(filter(None, (item.verdict, "; ".join(item.reasons))))
+    note = doubt(item.verdict, item.reasons) or None
     return AnsweredImage(image, item.label, item.confidence, item.model_version, at_ms, note)
 
 

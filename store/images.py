@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from broker.doubts import BETWEEN_REASONS
 from broker.messages import FailedImage, Prediction, PredictionBatch, StoredImage
 from store import statements as sql
 from store.schema import CLASSES, MILLION
@@ -14,7 +15,6 @@ from store.times import stamp
 Standing = tuple[tuple[StoredImage, ...], tuple[FailedImage, ...]]
 """What stands in `predictions` and in `failures` for the images of one message."""
 
-BETWEEN_REASONS = "; "
 _OWN = frozenset(CLASSES)
 
 
