@@ -33,6 +33,9 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same model.")] = 0,
     epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the images.")] = 30,
+    start: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Begin with the weights of this bundle.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the images, three epochs.")] = False,
 ) -> None:
     """Train a model into a new bundle."""
@@ -43,10 +46,11 @@ def train(
     # TensorFlow calls notes on its own graphs errors; what is wrong comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model.data import DataError
-    from model.manifest import BundleError
+    from model.manifest import BundleError, named_bundle
     from model.training import train as train_model
 
     try:
+        begin = named_bundle(settings.bundle, start) if start else None
         with progress() as bar:
             task = bar.add_task("training", total=None)
 
@@ -61,7 +65,9 @@ def train(
                     completed=at.epoch * at.steps + at.step,
                 )
 
-            bundle = train_model(data, target, seed=seed, epochs=epochs, quick=quick, progress=advance)
+            bundle = train_model(
+                data, target, seed=seed, epochs=epochs, quick=quick, start=begin, progress=advance
+            )
     except (DataError, BundleError, OSError) as error:
         raise CannotRun(str(error)) from error
     answers().print(f"bundle  {bundle}")

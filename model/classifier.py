@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.calibration import softmax
-from model.engines import open_engine
+from model.engines import open_engines
 from model.guard import read_guard
-from model.manifest import Manifest, load_manifest, resolve_bundle
+from model.manifest import SECOND, Manifest, load_manifest, resolve_bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,13 +37,30 @@ class Classified:
     reasons: list[tuple[str, ...]]
 
 
-class Classifier:
-    """One bundle in one engine. Build it with `Classifier.open`."""
+class Network:
+    """One network in an engine, with its calibration."""
 
-    def __init__(self, manifest: Manifest, engine: Engine, guard: Guard | None) -> None:
-        self._engine = engine
-        self._guard = guard
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        self.engine = engine
         self._calibration = (manifest.temperature_of(engine.precision), manifest.spread)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn logits (n, classes) into calibrated probabilities."""
+        return softmax(logits, *self._calibration)
+
+
+class Classifier:
+    """One bundle in one engine. Build it with `Classifier.open`.
+
+    In a bundle with two networks the first, a small one, answers every image, and the second those for
+    which the first is not confident enough (a cascade: Viola and Jones 2001). The guard looks at the first.
+    """
+
+    def __init__(self, manifest: Manifest, networks: Sequence[Network], guard: Guard | None) -> None:
+        self._first, *self._others = networks
+        self._below = float(manifest.second.get("below", 0.0))
+        self._guard = guard
+        engine = self._first.engine
         self.version: str = manifest.version
         self.classes: tuple[str, ...] = manifest.classes
         self.input: InputSpec = manifest.input
@@ -56,8 +74,10 @@ class Classifier:
         """
         bundle = resolve_bundle(bundle_path)
         manifest = load_manifest(bundle)
-        loaded = open_engine(bundle, engine, threads)
-        return cls(manifest, loaded, read_guard(bundle, manifest.thresholds))
+        parts = [bundle, bundle / SECOND] if manifest.second else [bundle]
+        engines = open_engines(parts, engine, threads)
+        networks = [Network(load_manifest(part), one) for part, one in zip(parts, engines, strict=True)]
+        return cls(manifest, networks, read_guard(bundle, manifest.thresholds))
 
     def classify(self, pixels: NDArray[np.uint8]) -> Classified:
         """Answer for pixels of shape (n, 28, 28), uint8, garment bright on black; n may be 0.
@@ -68,8 +88,11 @@ class Classifier:
         if pixels.ndim != 3 or pixels.shape[1:] != wanted or pixels.dtype != np.uint8:
             found = f"{pixels.dtype} {pixels.shape}"
             raise ValueError(f"expected uint8 pixels of shape (n, {wanted[0]}, {wanted[1]}), got {found}")
-        answer = self._engine.answer(pixels)
-        probabilities = softmax(answer.logits, *self._calibration)
+        answer = self._first.engine.answer(pixels)
+        probabilities = self._first.probabilities(answer.logits)
+        for second in self._others:
+            unclear = np.flatnonzero(probabilities.max(axis=1) < self._below)
+            probabilities[unclear] = second.probabilities(second.engine.logits(pixels[unclear]))
         reasons: list[tuple[str, ...]] = [()] * len(pixels)
         if self._guard is not None:
             reasons = self._guard.reasons(pixels, answer)

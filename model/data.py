@@ -37,6 +37,11 @@ class Dataset:
         """How many images there are."""
         return len(self.labels)
 
+    def subset(self, chosen: NDArray[np.intp]) -> Dataset:
+        """Return the images with these indices."""
+        names = tuple(self.names[index] for index in chosen)
+        return Dataset(self.images[chosen], self.labels[chosen], self.classes, names)
+
 
 def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Dataset:
     """Load the `train` or `test` images of a directory, or one CSV file.

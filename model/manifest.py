@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "manifest.json"
+SECOND = "second"
 CURRENT = "current"
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -32,7 +33,9 @@ class Manifest:
     """A bundle's description. `accuracy` holds shares 0..1, `files` the SHA-256 of each file by name.
 
     `temperature` is the reference's, `temperatures` has those of other precisions; `calibration` says what
-    they and `spread` do.
+    they and `spread` do. `second` is empty for a bundle with one network. Otherwise its `below` is the
+    confidence below which the bundle in the folder `second/` answers instead, and its `share` the share of
+    the validation images for which it does. `weights` counts those of both.
     """
 
     version: str
@@ -48,6 +51,7 @@ class Manifest:
     code: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     graphs: Mapping[str, str] = field(default_factory=dict)
+    second: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
     def temperature_of(self, precision: str) -> float:
@@ -80,7 +84,7 @@ class Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    mappings = ("temperatures", "accuracy", "data", "code", "thresholds", "graphs", "files")
+    mappings = ("temperatures", "accuracy", "data", "code", "thresholds", "graphs", "second", "files")
     wrong = [name for name in mappings if not isinstance(getattr(manifest, name), dict)]
     if wrong:
         message = f"the manifest is wrong: {wrong[0]} must be an object"
@@ -98,6 +102,10 @@ def _check(manifest: Manifest) -> None:
         raise BundleError(message)
     if not manifest.spread >= 0:
         message = f"the manifest is wrong: spread must be 0 or more, not {manifest.spread}"
+        raise BundleError(message)
+
+    if manifest.second and not all(_positive(manifest.second.get(name)) for name in ("below", "share")):
+        message = f"the manifest is wrong: second must have below and share above 0, not {manifest.second}"
         raise BundleError(message)
 
 

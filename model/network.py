@@ -24,24 +24,36 @@ def build_network(
     weights are the same, and the network that is saved has Keras' own layers in float32.
     """
 
-    def unit(flow: Any, filters: int, strides: int = 1) -> Any:
+    def unit(flow: Any, filters: int, name: str, strides: int = 1) -> Any:
         flow = layers.Conv2D(
-            filters, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal", dtype=dtype
-        )(flow)
-        return layers.ReLU(dtype=dtype)(normalisation(momentum=0.95, epsilon=1e-3, dtype=dtype)(flow))
+            filters, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal", dtype=dtype,
+            name=name,
+        )(flow)  # fmt: skip
+        flow = normalisation(momentum=0.95, epsilon=1e-3, dtype=dtype, name=f"{name}_norm")(flow)
+        return layers.ReLU(dtype=dtype)(flow)
 
     pixels = keras.Input((28, 28), dtype="uint8", name="pixels")
     flow = layers.Rescaling(1 / 255, dtype=dtype)(layers.Reshape((28, 28, 1), dtype=dtype)(pixels))
-    flow = unit(flow, widths[0])
-    for filters, count in zip(widths[1:], blocks, strict=True):
-        flow = unit(flow, filters, strides=2)
-        for _ in range(count):
-            flow = layers.Add(dtype=dtype)([flow, unit(unit(flow, filters), filters)])
+    flow = unit(flow, widths[0], "stem")
+    for stage, filters, count in zip(("half", "quarter"), widths[1:], blocks, strict=True):
+        flow = unit(flow, filters, f"{stage}_down", strides=2)
+        for block in range(count):
+            inner = unit(flow, filters, f"{stage}_{block}_first")
+            flow = layers.Add(dtype=dtype)([flow, unit(inner, filters, f"{stage}_{block}_second")])
     pooled = [layers.GlobalAveragePooling2D(dtype=dtype)(flow), layers.GlobalMaxPooling2D(dtype=dtype)(flow)]
     # The maximum makes features large; an eighth of them keeps the last layer's steps in line.
     features = layers.Rescaling(1 / 8, dtype=dtype)(layers.Concatenate(dtype=dtype)(pooled))
     logits = layers.Dense(classes, name="logits", dtype="float32")(features)
     return keras.Model(pixels, logits, name="tailorbird")
+
+
+def take_over(network: keras.Model, start: keras.Model) -> None:
+    """Give a network the weights of those of `start`'s layers that have the same name and shapes."""
+    for layer in start.layers:
+        twin = network.get_layer(layer.name) if layer.name in {own.name for own in network.layers} else None
+        shapes = [weight.shape for weight in layer.weights]
+        if twin is not None and shapes and shapes == [weight.shape for weight in twin.weights]:
+            twin.set_weights(layer.get_weights())
 
 
 class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] # keras has no types

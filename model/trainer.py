@@ -8,7 +8,7 @@ Fashion-MNIST as it is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.augmentation import augment
-from model.network import FusedBatchNormalization, build_network
+from model.network import FusedBatchNormalization, build_network, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,14 @@ class Recipe:
     """Settings of a run; with the same data they give the same network on the same machine.
 
     Shares are 0..1: of the images that are made like photos at the start (half of it at the end), of those
-    that lose a patch, and of the run, at its end, in which neither happens.
+    that lose a patch, of the run, at its end, in which neither happens, and of what is to be learned that
+    comes from a teacher's probabilities where there is one (Hinton et al. 2015) rather than from the labels.
     """
 
     seed: int = 0
     epochs: int = 30
+    widths: tuple[int, int, int] = (16, 64, 192)
+    blocks: tuple[int, int] = (2, 1)
     batch: int = 256
     peak_rate: float = 0.12
     warm_up_epochs: float = 1.0
@@ -47,6 +50,11 @@ class Recipe:
     photo_share: float = 0.2
     erased_share: float = 0.35
     plain_share: float = 0.12
+    teacher_share: float = 0.5
+
+    def for_first_network(self) -> Recipe:
+        """Return the recipe of the small network that answers before this recipe's one, taught by it."""
+        return replace(self, widths=(16, 32, 64), blocks=(1, 1), teacher_share=0.7, erased_share=0.2)
 
     def rate(self, epoch: float) -> float:
         """Learning rate after so many epochs."""
@@ -71,17 +79,31 @@ def fastest_policy() -> str:
 class Trainer:
     """The network that learns, its optimizer, and the `averaged` network that is kept."""
 
-    def __init__(self, recipe: Recipe, training: Dataset) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        training: Dataset,
+        *,
+        start: keras.Model | None = None,
+        teacher: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Build the network, with the weights of `start` where its layers fit.
+
+        `teacher` has probabilities (n, classes) for the training images.
+        """
         keras.utils.set_random_seed(recipe.seed)
         classes = len(training.classes)
+        shape = (classes, recipe.widths, recipe.blocks)
         self._recipe = recipe
-        self._network = build_network(classes, normalisation=FusedBatchNormalization, dtype=fastest_policy())
-        self.averaged = build_network(classes)
+        self._network = build_network(*shape, normalisation=FusedBatchNormalization, dtype=fastest_policy())
+        if start is not None:
+            take_over(self._network, start)
+        self.averaged = build_network(*shape)
         self.averaged.set_weights(self._network.get_weights())
+        self._targets = tf.constant(_targets(recipe, training, teacher))
         self._optimizer = keras.optimizers.SGD(0.0, momentum=recipe.momentum, nesterov=True)
         self._optimizer.build(self._network.trainable_variables)
-        self._images, self._labels = tf.constant(training.images), tf.constant(training.labels, tf.int32)
-        self._classes = classes
+        self._images = tf.constant(training.images)
         self._step = tf.function(self._learn)
         self._infer = tf.function(lambda pixels: self.averaged(pixels, training=False))
         self.steps = max(1, len(training) // recipe.batch)
@@ -93,7 +115,7 @@ class Trainer:
 
     def epoch(self, epoch: int) -> Iterator[float]:
         """Train an epoch, counted from 0; yield the loss of each step."""
-        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._labels))
+        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._images))
         for step in range(self.steps):
             chosen = order[step * self._recipe.batch : (step + 1) * self._recipe.batch]
             done = epoch * self.steps + step
@@ -112,9 +134,7 @@ class Trainer:
     def _learn(self, chosen: Any, seed: Any, settings: Any) -> Any:
         """Take one step; `settings` are what the average keeps and the two shares."""
         pixels = augment(tf.gather(self._images, chosen), seed, settings[1], settings[2])
-        smoothing = self._recipe.label_smoothing
-        truth = tf.one_hot(tf.gather(self._labels, chosen), self._classes)
-        truth = truth * (1 - smoothing) + smoothing / self._classes
+        truth = tf.gather(self._targets, chosen)
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._network(pixels, training=True)
@@ -132,3 +152,13 @@ class Trainer:
         if len(variable.shape) == 1:
             return gradient
         return gradient + self._recipe.weight_decay * tf.convert_to_tensor(variable.value)
+
+
+def _targets(recipe: Recipe, training: Dataset, teacher: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Probabilities (n, classes) to learn: the smoothed labels, mixed with the teacher's answers."""
+    classes, smoothing = len(training.classes), recipe.label_smoothing
+    truth = np.full((len(training), classes), smoothing / classes, np.float32)
+    truth[np.arange(len(training)), training.labels] += 1 - smoothing
+    if teacher is None:
+        return truth
+    return (1 - recipe.teacher_share) * truth + recipe.teacher_share * teacher

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from model.calibration import softmax
 from model.checkpoint import Checkpoint
 from model.data import DataError, Dataset, load_dataset
-from model.packing import fingerprints, pack
+from model.manifest import SECOND, load_manifest
+from model.packing import answers_of, fingerprints, pack
 from model.trainer import Recipe, Trainer
+from model.weights import read_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,59 +54,116 @@ def train(
     seed: int = 0,
     epochs: int = EPOCHS,
     quick: bool = False,
+    start: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Train on the `train` split of `data` and write a new bundle below `out`; return its directory.
 
-    The same seed and data give the same network on the same machine. `quick` takes a tenth of the images
-    and three epochs. A run that was interrupted goes on after its last whole epoch when it is started again
-    with the same settings, and ends where it would have ended. The first bundle below `out` becomes the
-    current one. Raises `DataError`.
+    First the large network learns, then the small one that will answer before it, with the large one's
+    answers as its teacher. `start` is a bundle's directory whose weights both begin with where their layers
+    fit. The same seed and data give the same networks on the same machine. `quick` takes a tenth of the
+    images and three epochs. A run that was interrupted goes on after its last whole epoch when it is started
+    again with the same settings, and ends where it would have ended. The first bundle below `out` becomes
+    the current one. Raises `DataError`, and `BundleError` for `start`.
     """
-    dataset = load_dataset(data, "train")
-    training, validation = _split(dataset, quick=quick)
-    recipe = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
+    training, validation = _split(load_dataset(data, "train"), quick=quick)
+    large = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
+    small = large.for_first_network()
     tf.config.experimental.enable_op_determinism()
-    checkpoint = Checkpoint(out / f".training-{_settings_digest(training, recipe)}")
-    trainer = Trainer(recipe, training)
-    history = checkpoint.load(trainer.variables)
-    for epoch in range(len(history), recipe.epochs):
-        history.append(_epoch(trainer, epoch, recipe.epochs, validation, progress))
-        checkpoint.save(trainer.variables, history)
-    run = {**asdict(recipe), "history": history}
-    bundle = pack(trainer.averaged, training, validation, out, code=run, data=fingerprints(data))
-    checkpoint.remove()
+    run = _Run(training, validation, out, 2 * large.epochs, progress or (lambda _: None))
+    begin = _networks_of(start) if start is not None else [None, None]
+    second = run.learn(large, 0, begin[1])
+    first = run.learn(small, large.epochs, begin[0], teacher_of(second, training.images))
+    code = {
+        **asdict(large),
+        "first": asdict(small),
+        "start": start.name if start else "",
+        "history": run.history,
+    }
+    bundle = pack(first, training, validation, out, second=second, code=code, data=fingerprints(data))
+    run.forget()
     return bundle
 
 
-def _epoch(
-    trainer: Trainer,
-    epoch: int,
-    epochs: int,
-    validation: Dataset,
-    progress: Callable[[Progress], None] | None,
-) -> dict[str, float]:
-    """Train an epoch, look at validation, and tell the caller's progress function of each step."""
-    tell = progress or (lambda _: None)
-    losses: list[float] = []
-    for loss in trainer.epoch(epoch):
-        losses.append(loss)
-        tell(Progress(epoch, epochs, len(losses), trainer.steps, float(np.mean(losses))))
-    accuracy = float((trainer.logits(validation.images).argmax(axis=1) == validation.labels).mean())
-    mean = float(np.mean(losses))
-    tell(Progress(epoch, epochs, trainer.steps, trainer.steps, mean, accuracy))
-    return {"loss": mean, "validation_accuracy": accuracy}
+def teacher_of(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities (n, classes) of a network, the mean of those for each image and its mirror image."""
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    one, other = (softmax(answers_of(network, each).logits, 1.0) for each in (images, mirrored))
+    return ((one + other) / 2).astype(np.float32)
+
+
+def _networks_of(bundle: Path) -> list[keras.Model]:
+    """Read a bundle's networks, the first and the second; twice the same where it has one."""
+    second = bundle / SECOND if load_manifest(bundle).second else bundle
+    return [read_network(bundle), read_network(second)]
+
+
+class _Run:
+    """What the networks of one run share."""
+
+    def __init__(
+        self,
+        training: Dataset,
+        validation: Dataset,
+        out: Path,
+        epochs: int,
+        tell: Callable[[Progress], None],
+    ) -> None:
+        self._training, self._validation = training, validation
+        self._out, self._epochs, self._tell = out, epochs, tell
+        self._checkpoints: list[Checkpoint] = []
+        self.history: list[dict[str, float]] = []
+
+    def learn(
+        self,
+        recipe: Recipe,
+        done: int,
+        start: keras.Model | None,
+        teacher: NDArray[np.float32] | None = None,
+    ) -> keras.Model:
+        """Train a network, after so many epochs of others, from its checkpoint on; return it averaged."""
+        digest = _settings_digest(self._training, recipe, start, teacher)
+        checkpoint = Checkpoint(self._out / f".training-{digest}")
+        self._checkpoints.append(checkpoint)
+        trainer = Trainer(recipe, self._training, start=start, teacher=teacher)
+        history = checkpoint.load(trainer.variables)
+        for epoch in range(len(history), recipe.epochs):
+            history.append(self._epoch(trainer, epoch, done))
+            checkpoint.save(trainer.variables, history)
+        self.history += history
+        return trainer.averaged
+
+    def _epoch(self, trainer: Trainer, epoch: int, done: int) -> dict[str, float]:
+        """Train an epoch, look at validation, and tell the caller of each step."""
+        losses: list[float] = []
+        for loss in trainer.epoch(epoch):
+            losses.append(loss)
+            self._tell(
+                Progress(done + epoch, self._epochs, len(losses), trainer.steps, float(np.mean(losses)))
+            )
+        answers = trainer.logits(self._validation.images).argmax(axis=1)
+        accuracy, mean = float((answers == self._validation.labels).mean()), float(np.mean(losses))
+        self._tell(Progress(done + epoch, self._epochs, trainer.steps, trainer.steps, mean, accuracy))
+        return {"loss": mean, "validation_accuracy": accuracy}
+
+    def forget(self) -> None:
+        """Remove what an interrupted run would have gone on from."""
+        for checkpoint in self._checkpoints:
+            checkpoint.remove()
 
 
 def _quick_recipe(seed: int, epochs: int) -> Recipe:
-    return Recipe(seed, min(epochs, QUICK_EPOCHS), QUICK_BATCH, peak_rate=0.05)
+    return Recipe(seed, min(epochs, QUICK_EPOCHS), batch=QUICK_BATCH, peak_rate=0.05)
 
 
-def _settings_digest(training: Dataset, recipe: Recipe) -> str:
+def _settings_digest(
+    training: Dataset, recipe: Recipe, start: keras.Model | None, teacher: NDArray[np.float32] | None
+) -> str:
     """Name a run by all that decides its outcome, so that another run's checkpoint is never taken."""
     digest = hashlib.sha256(f"{recipe} {len(training)}".encode())
-    digest.update(training.images.tobytes())
-    digest.update(training.labels.tobytes())
+    begin = [] if start is None else start.get_weights()
+    for part in (training.images, training.labels, *begin, *([] if teacher is None else [teacher])):
+        digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -117,9 +178,4 @@ def _split(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
     order = np.random.default_rng(20170825).permutation(len(dataset))
     held = max(1, round(len(dataset) * VALIDATION_SHARE))
     chosen = order[held : held + QUICK_IMAGES] if quick else order[held:]
-    return _subset(dataset, chosen), _subset(dataset, order[:held])
-
-
-def _subset(dataset: Dataset, chosen: NDArray[np.intp]) -> Dataset:
-    names = tuple(dataset.names[index] for index in chosen)
-    return Dataset(dataset.images[chosen], dataset.labels[chosen], dataset.classes, names)
+    return dataset.subset(chosen), dataset.subset(order[:held])

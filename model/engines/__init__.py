@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from model.engines.engine import Answer, Engine, EngineError
-from model.engines.opening import ENGINES, load_engine, open_engine
+from model.engines.opening import ENGINES, load_engine, open_engine, open_engines
 
-__all__ = ["ENGINES", "Answer", "Engine", "EngineError", "load_engine", "open_engine"]
+__all__ = ["ENGINES", "Answer", "Engine", "EngineError", "load_engine", "open_engine", "open_engines"]

@@ -11,6 +11,7 @@ from model.bundle import read_golden, verify
 from model.engines.engine import Engine, EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from model.bundle import Golden
@@ -31,7 +32,12 @@ TOLERANCES = {"f32": 1e-4, "bf16": 0.02, "int8": 0.02}
 
 
 def open_engine(bundle: Path, name: str = "auto", threads: int = 0) -> Engine:
-    """Load the network of a bundle's directory into an engine.
+    """Load the network of a bundle's directory into an engine; see `open_engines`."""
+    return open_engines([bundle], name, threads)[0]
+
+
+def open_engines(bundles: Sequence[Path], name: str = "auto", threads: int = 0) -> list[Engine]:
+    """Load the networks of some bundles, all into the same engine in the same precision.
 
     `name` is `auto` for the fastest that agrees, an engine such as `openvino` for its fastest precision,
     or both such as `openvino/f32`. The SHA-256 of each file is checked first, the golden outputs
@@ -43,12 +49,11 @@ def open_engine(bundle: Path, name: str = "auto", threads: int = 0) -> Engine:
         raise EngineError(
             f"no engine is called {name!r}; there are auto, {', '.join(names)}, {', '.join(ENGINES)}"
         )
-    manifest = verify(bundle)
-    golden = read_golden(bundle)
+    contents = [(bundle, verify(bundle), read_golden(bundle)) for bundle in bundles]
     refusals: list[str] = []
     for entry in wanted:
         try:
-            return _agreeing(bundle, manifest, golden, entry, threads)
+            return [_agreeing(*content, entry, threads) for content in contents]
         except EngineError as error:
             refusals.append(f"{entry}: {error}")
     raise EngineError("; ".join(refusals))

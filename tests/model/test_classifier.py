@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.classifier import Classifier
+from model.classifier import Classifier, Network
 from model.data import load_dataset
+from model.engines import Answer
 from model.evaluation import evaluate
-from model.manifest import CLASSES
+from model.manifest import CLASSES, BundleError, Manifest
+from model.preprocessing import InputSpec
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +68,51 @@ def test_the_committed_bundle_is_as_good_as_promised(classifier: Classifier, fas
 
     assert figures.accuracy >= 0.94
     assert figures.ece <= 0.0105
+
+
+class Saying:
+    """An engine whose logits for its class are the first pixel; it counts the images it was asked for."""
+
+    name, precision = "made-up", "f32"
+
+    def __init__(self, label: int) -> None:
+        self.label, self.asked = label, 0
+
+    def answer(self, pixels: np.ndarray) -> Answer:
+        """Logits are 0 but for the one class."""
+        self.asked += len(pixels)
+        logits = np.zeros((len(pixels), 10), np.float32)
+        logits[:, self.label] = pixels[:, 0, 0]
+        return Answer(logits, logits)
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Give the logits alone."""
+        return self.answer(pixels).logits
+
+
+def a_manifest(**fields: object) -> Manifest:
+    """A manifest with what it must have."""
+    return Manifest("v", "2026-01-01T00:00:00.000Z", CLASSES, InputSpec(), 1.0, 1, **fields)  # type: ignore[arg-type]
+
+
+def test_only_unclear_images_reach_the_second_network() -> None:
+    """Below the threshold the second network's probabilities stand, elsewhere the first one's."""
+    first, second = Saying(3), Saying(7)
+    manifest = a_manifest(second={"below": 0.5, "share": 0.25})
+    pixels = np.zeros((4, 28, 28), np.uint8)
+    pixels[:, 0, 0] = (9, 1, 8, 0)
+
+    classifier = Classifier(manifest, [Network(manifest, first), Network(a_manifest(), second)], None)
+    answer = classifier.classify(pixels)
+
+    assert [3, 7, 3, 0] == answer.labels.tolist()  # the last: no class is likelier than another
+    assert (4, 2) == (first.asked, second.asked)
+    np.testing.assert_allclose(answer.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_second_network_needs_its_threshold() -> None:
+    """A manifest that names a second network without saying when it answers is wrong."""
+    content = a_manifest().to_dict() | {"second": {"below": 0.5}}
+
+    with pytest.raises(BundleError, match="second must have below and share above 0"):
+        Manifest.from_dict(content)

@@ -7,7 +7,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
 
-from model.network import FusedBatchNormalization, build_network  # noqa: E402  after its skip
+from model.network import FusedBatchNormalization, build_network, take_over  # noqa: E402  after its skip
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (16, 28, 28)).astype(np.uint8)
 
@@ -32,3 +32,21 @@ def test_both_networks_share_their_weights() -> None:
 
     assert "float32" == keras.backend.standardize_dtype(found.dtype)
     np.testing.assert_allclose(wanted, found, atol=0.05 * float(np.abs(wanted).max()))
+
+
+def test_a_larger_network_takes_over_the_layers_that_fit() -> None:
+    """What has the same name and shapes is the same afterwards; a new block keeps its own beginning."""
+    smaller, larger = (
+        build_network(widths=(4, 6, 8), blocks=(1, 1)),
+        build_network(widths=(4, 6, 8), blocks=(2, 1)),
+    )
+    own = larger.get_layer("half_1_first").get_weights()
+
+    take_over(larger, smaller)
+
+    for name in ("stem", "half_0_second", "quarter_0_first_norm", "logits"):
+        for mine, theirs in zip(
+            larger.get_layer(name).get_weights(), smaller.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(own[0], larger.get_layer("half_1_first").get_weights()[0])

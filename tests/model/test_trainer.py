@@ -45,3 +45,23 @@ def test_the_averaged_network_learns() -> None:
 
     assert np.mean(losses[-8:]) < np.mean(losses[:8])
     assert (trainer.logits(images).argmax(axis=1) == labels).mean() > 0.95
+
+
+def test_a_teacher_is_followed_where_the_labels_say_nothing() -> None:
+    """With a share of 1 the network learns the teacher's answers, against every label."""
+    labels = np.arange(512) % 2
+    images = np.random.default_rng(1).integers(0, 60, (512, 28, 28)).astype(np.uint8)
+    images[np.arange(512), 4 + 16 * labels] = 250
+    names = tuple(str(index) for index in range(512))
+    recipe = Recipe(
+        epochs=4, batch=32, widths=(4, 8, 8), blocks=(1, 1), peak_rate=0.03, photo_share=0.0,
+        erased_share=0.0, teacher_share=1.0,
+    )  # fmt: skip
+    opposite = np.eye(2, dtype=np.float32)[1 - labels]
+    trainer = Trainer(recipe, Dataset(images, labels, ("above", "below"), names), teacher=opposite)
+
+    for epoch in range(recipe.epochs):
+        for _ in trainer.epoch(epoch):
+            pass
+
+    assert (trainer.logits(images).argmax(axis=1) == 1 - labels).mean() > 0.95
