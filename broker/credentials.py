@@ -7,7 +7,7 @@ from pathlib import Path
 
 from broker.errors import SettingsError
 
-ACCOUNTS = ("ingest_agent", "predictor_service", "store", "reader", "client")
+ACCOUNTS = ("ingest_agent", "predictor_service", "store", "reader", "client", "reviewer")
 PASSWORD_CHARS = 32
 
 

@@ -37,6 +37,7 @@ Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 ImageNames = Annotated[tuple[ImageName, ...], msgspec.Meta(max_length=MAX_BATCH_IMAGES)]
+Histograms = dict[Text, Annotated[tuple[Count, ...], msgspec.Meta(max_length=100)]]
 Timings = dict[Text, Seconds]
 """Seconds by phase: `read`, `prepare`, `wait` (agent), `predict` (predictor)."""
 
@@ -110,6 +111,8 @@ class PredictionBatch(Message, frozen=True, kw_only=True):
     predicted_at: Time
     predictions: Annotated[tuple[Prediction, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH_IMAGES)]
     timings: Timings = {}
+    statistics: Histograms = {}
+    """How many of the images lie in each bin of the model's reference, by statistic of their pixels."""
 
     def __post_init__(self) -> None:
         """Refuse an image that stands twice."""
@@ -212,6 +215,8 @@ class ClassSummary(Message, frozen=True, kw_only=True):
 
     images: Count
     mean_confidence: Probability
+    expected_accuracy: Probability | None = None
+    """Of the images that are not suspect; None where there are too few to say."""
 
 
 class JobSummary(Message, frozen=True, kw_only=True):
@@ -232,6 +237,64 @@ class JobSummary(Message, frozen=True, kw_only=True):
     classes: dict[Text, ClassSummary]
     flags: tuple[Text, ...] = ()
     """What looks wrong about the job as a whole, such as `one-class: Bag 93 %`."""
+    suspect: Count = 0
+    expected_accuracy: Probability | None = None
+    expected_low: Probability | None = None
+    expected_high: Probability | None = None
+    """The 95 % interval of the expected accuracy of the images that are not suspect; None: too few."""
+    timings: Timings = {}
+    """Seconds by phase, summed over the job: `read`, `prepare`, `wait`, `predict`, `store`."""
+
+
+class Alert(Message, frozen=True, kw_only=True):
+    """Something is not as it should be, or is so again: which rule, what it saw, and where its bound is.
+
+    `subject` is what the rule is about: a class, a source, or "" for everything.
+    """
+
+    alert_id: Id
+    rule: Text
+    subject: Text
+    state: Literal["open", "closed"]
+    value: float
+    bound: float
+    detail: Text
+    opened_at: Time
+    closed_at: TimeOrNone = ""
+    job_id: IdOrNone = ""
+
+
+class Review(Message, frozen=True, kw_only=True):
+    """What somebody says an image shows; the latest stands. An empty label takes the answer back.
+
+    `how` says why this image: `asked` when it was drawn at random from its stratum, so that it counts for
+    the true accuracy; `selection` and `import` when somebody chose it.
+    """
+
+    review_id: Id
+    job_id: Id
+    image: ImageName
+    label: Text
+    reviewer: Text
+    reviewed_at: Time
+    how: Literal["asked", "selection", "import"] = "selection"
+    stratum: Text = ""
+
+
+class Correction(Message, frozen=True, kw_only=True):
+    """A review that stands in the database, for other systems to follow: right label and predicted one."""
+
+    review_id: Id
+    job_id: Id
+    source: Source
+    folder: Text
+    image: ImageName
+    label: Text
+    predicted: Text
+    confidence: Probability
+    model_version: Text
+    reviewer: Text
+    reviewed_at: Time
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -271,6 +334,9 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     input: dict[str, Any]
     engine: Text
     announced_at: Time
+    expectations: dict[str, Any] = {}
+    """What the model should reach, and what its input looked like, on its validation images
+    (`model.manifest.Manifest.expectations`)."""
 
 
 M = TypeVar("M", bound=Message)

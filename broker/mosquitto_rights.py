@@ -15,6 +15,7 @@ def access_list(settings: Settings) -> str:
         "store": _store(topics),
         "reader": _reader(topics),
         "client": _client(topics, "client"),
+        "reviewer": _reviewer(topics),
     }
     return "\n".join(_account(name, rights) for name, rights in accounts.items())
 
@@ -38,6 +39,7 @@ def _predictor_service(topics: Topics) -> Rights:
         ("read", topics.pixels()),
         ("write", topics.predictions()),
         ("write", topics.shadows()),
+        ("write", topics.inputs()),
         ("write", topics.answers("#")),
         ("write", topics.model()),
         *_itself(topics, "predictor_service"),
@@ -46,11 +48,11 @@ def _predictor_service(topics: Topics) -> Rights:
 
 def _store(topics: Topics) -> Rights:
     heard = (topics.predictions, topics.shadows, topics.failures, topics.rejects, topics.jobs, topics.events)
+    said = (topics.receipts, topics.summaries, topics.alerts, topics.corrections)
     return [
         *(("read", topic()) for topic in heard),
-        ("read", topics.model()),
-        ("write", topics.receipts()),
-        ("write", topics.summaries()),
+        *(("read", topic()) for topic in (topics.model, topics.inputs, topics.reviews)),
+        *(("write", topic()) for topic in said),
         *_itself(topics, "store"),
     ]
 
@@ -67,6 +69,11 @@ def _client(topics: Topics, source: str) -> Rights:
         ("read", topics.model()),
         ("read", topics.status()),
     ]
+
+
+def _reviewer(topics: Topics) -> Rights:
+    """Let people's answers be published, and see that they were stored."""
+    return [("write", topics.reviews()), ("read", topics.corrections()), ("read", topics.status())]
 
 
 def _itself(topics: Topics, service: str) -> Rights:

@@ -14,6 +14,9 @@ from broker.topics import CANARY_PREFIX, SOURCE_CHARS
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+ClassBound = Annotated[str, msgspec.Meta(pattern=r"^[^=]+=(0(\.[0-9]+)?|1(\.0+)?)\Z")]
+"""A class and a share, such as `Shirt=0.7`."""
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 NAME_CHARS = SOURCE_CHARS - len(CANARY_PREFIX)
 NAME_PATTERN = rf"^(?!{CANARY_PREFIX})[A-Za-z0-9][A-Za-z0-9_-]{{0,{NAME_CHARS - 1}}}\Z"
@@ -105,6 +108,28 @@ class Store(Section, frozen=True, kw_only=True):
     busy_timeout_s: NotNegative = 30.0
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
+    keep_pixels_days: NotNegative = 30.0
+
+
+class Monitor(Section, frozen=True, kw_only=True):
+    """`[monitor]`: when the store raises an alert. A bound of 0 takes the bundle's, or turns a rule off."""
+
+    window_images: Positive = 500
+    least_images: Positive = 50
+    expected_accuracy: Share = 0.0
+    class_accuracy: tuple[ClassBound, ...] = ()
+    accuracy_margin: Share = 0.05
+    suspect_share: Share = 0.2
+    failure_share: Share = 0.1
+    one_class_share: Share = 0.8
+    input_drift: NotNegative = 1.0
+    mix_drift: NotNegative = 0.5
+    latency_s: NotNegative = 60.0
+    backlog_age_s: NotNegative = 600.0
+    canary_late_s: NotNegative = 180.0
+    cooldown_s: NotNegative = 60.0
+    retrain: Literal["never", "propose", "auto"] = "propose"
+    retrain_reviews: Positive = 200
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
@@ -129,5 +154,6 @@ class Settings(Section, frozen=True, kw_only=True):
     predictor_service: PredictorService = PredictorService()
     model: Model = Model()
     store: Store = Store()
+    monitor: Monitor = Monitor()
     dashboard: Dashboard = Dashboard()
     log: Log = Log()

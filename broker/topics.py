@@ -39,6 +39,10 @@ class Topics:
         """Predictions: predictors -> store and subscribers."""
         return self._below("predictions", source)
 
+    def inputs(self, source: str = "+") -> str:
+        """Pixels that were predicted, to be kept: predictors -> store."""
+        return self._below("inputs", source)
+
     def shadows(self, source: str = "+") -> str:
         """Answers of a model that is on trial: shadow predictors -> store and subscribers."""
         return self._below("shadows", source)
@@ -62,6 +66,18 @@ class Topics:
     def summaries(self, source: str = "+") -> str:
         """Figures of a closed job: store -> subscribers."""
         return self._below("summaries", source)
+
+    def alerts(self) -> str:
+        """Alerts: store -> subscribers."""
+        return self._below("alerts")
+
+    def reviews(self) -> str:
+        """People's answers: command line, dashboard -> store."""
+        return self._below("reviews")
+
+    def corrections(self, source: str = "+") -> str:
+        """Reviews of a source's images that were stored: store -> subscribers."""
+        return self._below("corrections", source)
 
     def events(self, service: str = "+") -> str:
         """Lines of the event log: any service -> store."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from model.calibration import softmax
 from model.engines import open_engines
-from model.guard import read_guard
+from model.guard import measure, read_guard
 from model.manifest import SECOND, Manifest, load_manifest, resolve_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,13 +28,15 @@ class Classified:
     """The answer for n images.
 
     `probabilities` is (n, classes) float32, calibrated, rows sum to 1; `labels` (n,) are indices of
-    classes; `verdicts` are `ok` or `suspect`, with the `reasons` of each image.
+    classes; `verdicts` are `ok` or `suspect`, with the `reasons` of each image; `bins` (n,) tell for each
+    statistic of the pixels in which bin of the bundle's reference an image lies.
     """
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.intp]
     verdicts: list[str]
     reasons: list[tuple[str, ...]]
+    bins: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
 
 
 class Network:
@@ -62,6 +64,11 @@ class Classifier:
         self._guard = guard
         engine = self._first.engine
         self.version: str = manifest.version
+        self.expectations: dict[str, Any] = dict(manifest.expectations)
+        self._edges = {
+            name: np.asarray(found["edges"])
+            for name, found in self.expectations.get("statistics", {}).items()
+        }
         self.classes: tuple[str, ...] = manifest.classes
         self.input: InputSpec = manifest.input
         self.engine: str = f"{engine.name}/{engine.precision}"
@@ -93,8 +100,10 @@ class Classifier:
         for second in self._others:
             unclear = np.flatnonzero(probabilities.max(axis=1) < self._below)
             probabilities[unclear] = second.probabilities(second.engine.logits(pixels[unclear]))
+        seen = measure(pixels)
         reasons: list[tuple[str, ...]] = [()] * len(pixels)
         if self._guard is not None:
-            reasons = self._guard.reasons(pixels, answer)
+            reasons = self._guard.reasons(seen, answer)
         verdicts = ["suspect" if reason else "ok" for reason in reasons]
-        return Classified(probabilities, probabilities.argmax(axis=1), verdicts, reasons)
+        bins = {name: np.searchsorted(edges, getattr(seen, name)) for name, edges in self._edges.items()}
+        return Classified(probabilities, probabilities.argmax(axis=1), verdicts, reasons, bins)

@@ -104,9 +104,8 @@ class Guard:
     weights: NDArray[np.float32]
     thresholds: Mapping[str, float]
 
-    def reasons(self, pixels: NDArray[np.uint8], answer: Answer) -> list[tuple[str, ...]]:
-        """Return for each image why its answer is suspect; an empty tuple where it is not."""
-        seen = measure(pixels)
+    def reasons(self, seen: Statistics, answer: Answer) -> list[tuple[str, ...]]:
+        """Return for each measured image why its answer is suspect; an empty tuple where it is not."""
         limits = self.thresholds
         blank = seen.contrast < limits["contrast"]
         ground = seen.dark_border >= limits["dark_border"]
@@ -115,7 +114,7 @@ class Guard:
         tiny = ~blank & (seen.extent < limits["extent"])
         unlike = score_columns(seen, answer, self.means, self.whitening) @ self.weights > limits["score"]
         flags = np.stack([blank, inverted, busy, tiny, unlike], axis=1)
-        found: list[tuple[str, ...]] = [()] * len(pixels)
+        found: list[tuple[str, ...]] = [()] * len(flags)
         for index in np.flatnonzero(flags.any(axis=1)):
             found[index] = tuple(name for name, flag in zip(REASONS, flags[index], strict=True) if flag)
         return found

@@ -36,6 +36,10 @@ class Manifest:
     they and `spread` do. `second` is empty for a bundle with one network. Otherwise its `below` is the
     confidence below which the bundle in the folder `second/` answers instead, and its `share` the share of
     the validation images for which it does. `weights` counts those of both.
+
+    `expectations` is what the model should reach and see, from validation, all of it shares 0..1: `accuracy`,
+    `calibration_error`, `classes` (by name: `accuracy`, the share of the images called so that are, and
+    `share` of all images), and `statistics` (by name: the `edges` of bins and the `shares` in them).
     """
 
     version: str
@@ -51,6 +55,7 @@ class Manifest:
     code: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     graphs: Mapping[str, str] = field(default_factory=dict)
+    expectations: Mapping[str, Any] = field(default_factory=dict)
     second: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,7 +89,17 @@ class Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    mappings = ("temperatures", "accuracy", "data", "code", "thresholds", "graphs", "second", "files")
+    mappings = (
+        "temperatures",
+        "accuracy",
+        "data",
+        "code",
+        "thresholds",
+        "graphs",
+        "expectations",
+        "second",
+        "files",
+    )
     wrong = [name for name in mappings if not isinstance(getattr(manifest, name), dict)]
     if wrong:
         message = f"the manifest is wrong: {wrong[0]} must be an object"

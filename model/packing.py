@@ -19,6 +19,7 @@ from model.calibration import fit_calibration, fit_temperature, softmax
 from model.card import write_card
 from model.engines import Answer, EngineError, load_engine
 from model.evaluation import Evaluation, judge, reliability
+from model.expectations import expectations
 from model.export import to_onnx
 from model.guard import Guard, write_guard
 from model.guard_fitting import fit_guard, with_score
@@ -108,7 +109,12 @@ def pack(
             precision: judge(found, validation.labels, validation.classes)
             for precision, found in probabilities.items()
         }
-        manifest = replace(manifest, thresholds=guard.thresholds, accuracy=_headlines(figures))
+        manifest = replace(
+            manifest,
+            thresholds=guard.thresholds,
+            accuracy=_headlines(figures),
+            expectations=expectations(figures[REFERENCE], validation.images),
+        )
         bins = reliability(probabilities[REFERENCE], validation.labels)
         write_card(scratch, manifest, figures[REFERENCE], bins, list((code or {}).get("history", [])))
         seal(scratch, manifest)

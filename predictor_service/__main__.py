@@ -46,7 +46,8 @@ def run(settings: Settings, line: Line, serving: Serving) -> None:
     """Announce the model and predict until asked to stop; change over when another bundle is promoted."""
     announce(line, serving.model)
     with PoisonNotes(settings.paths.state / "predictor_service", line.instance) as notes:
-        predictor = Predictor(line, serving.model, notes)
+        keep = settings.store.keep_pixels_days > 0
+        predictor = Predictor(line, serving.model, notes, keep_pixels=keep)
         looked = time.monotonic()
         while not line.stopping:
             predictor.step()
@@ -79,6 +80,7 @@ def announce(line: Line, classifier: Classifier) -> None:
             input=classifier.input.to_dict(),
             engine=classifier.engine,
             announced_at=now(),
+            expectations=classifier.expectations,
         ),
     )
 

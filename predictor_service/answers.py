@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from broker.messages import PixelBatch, Prediction, PredictionBatch, now
 from model.classifier import Classified
+from model.expectations import BINS
 from model.preprocessing import InputSpec
 
 
@@ -58,10 +59,16 @@ def answer(
         predicted_at=now(),
         predictions=predictions,
         timings={**batch.timings, "predict": round(predict_s, 6)},
+        statistics={
+            name: tuple(np.bincount(bins, minlength=BINS).tolist()) for name, bins in part.bins.items()
+        },
     )
 
 
 def part_of(whole: Classified, first: int, count: int) -> Classified:
     """Return the answers for `count` images from `first` on."""
     cut = slice(first, first + count)
-    return Classified(whole.probabilities[cut], whole.labels[cut], whole.verdicts[cut], whole.reasons[cut])
+    bins = {name: found[cut] for name, found in whole.bins.items()}
+    return Classified(
+        whole.probabilities[cut], whole.labels[cut], whole.verdicts[cut], whole.reasons[cut], bins
+    )

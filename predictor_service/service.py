@@ -10,6 +10,7 @@ from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import PixelBatch, PredictionBatch, decode
+from broker.topics import CANARY_PREFIX
 from predictor_service.answers import Model, answer, part_of, pixels_of
 from predictor_service.poison import PoisonNotes
 
@@ -29,8 +30,9 @@ class Work:
 class Predictor:
     """One predictor on the line. `model` may be replaced between two steps."""
 
-    def __init__(self, line: Line, model: Model, notes: PoisonNotes) -> None:
+    def __init__(self, line: Line, model: Model, notes: PoisonNotes, *, keep_pixels: bool = False) -> None:
         self.model = model
+        self._keep_pixels = keep_pixels
         self._line = line
         self._notes = notes
 
@@ -120,6 +122,8 @@ class Predictor:
     def _publish(self, work: Work, predictions: PredictionBatch) -> None:
         topics, delivery = self._line.topics, work.delivery
         try:
+            if self._keep_pixels and not predictions.source.startswith(CANARY_PREFIX):
+                self._line.publish(topics.inputs(predictions.source), work.batch)
             self._line.publish(topics.predictions(predictions.source), predictions)
         except Unreachable:
             return  # without an acknowledgement the agent sends the batch again

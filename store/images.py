@@ -84,6 +84,7 @@ class Images:
                 len(batch.predictions),
                 batch.timings.get("predict"),
                 timings,
+                json.dumps(batch.statistics) if batch.statistics else "",
             ),
         ).one()
         return row.id, row.repeated

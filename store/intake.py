@@ -10,8 +10,10 @@ from broker.messages import (
     JobProgress,
     Message,
     ModelAnnouncement,
+    PixelBatch,
     PredictionBatch,
     Reject,
+    Review,
     ShadowBatch,
     decode,
 )
@@ -26,6 +28,8 @@ KINDS: dict[str, type[Message]] = {
     "rejects": Reject,
     "events": Event,
     "model": ModelAnnouncement,
+    "inputs": PixelBatch,
+    "reviews": Review,
 }
 
 
@@ -39,7 +43,12 @@ class Item:
     @property
     def rows(self) -> int:
         """About how many rows the message will be."""
-        return len(self.message.predictions) if isinstance(self.message, PredictionBatch) else 1
+        match self.message:
+            case PredictionBatch():
+                return len(self.message.predictions)
+            case PixelBatch():  # one row, but as large as the images are many
+                return len(self.message.images)
+        return 1
 
 
 def subscriptions(topics: Topics) -> list[str]:
@@ -52,6 +61,8 @@ def subscriptions(topics: Topics) -> list[str]:
         topics.rejects(),
         topics.events(),
         topics.model(),
+        topics.inputs(),
+        topics.reviews(),
     ]
 
 
@@ -78,6 +89,8 @@ def _check_times(message: Message) -> None:
             stamp(message.at)
         case ModelAnnouncement():
             stamp(message.announced_at)
+        case Review():
+            stamp(message.reviewed_at)
         case JobProgress():
             stamp(message.opened_at)
             stamp(message.closed_at or message.opened_at)
@@ -87,7 +100,7 @@ def _check_source(message: Message, delivery: Delivery, topics: Topics) -> None:
     # The receipt goes to the source that the message names: it must be the one that may publish here.
     source = (
         getattr(message, "source", None)
-        if isinstance(message, PredictionBatch | Failure | JobProgress)
+        if isinstance(message, PredictionBatch | PixelBatch | Failure | JobProgress)
         else None
     )
     if source is not None and source != topics.last(delivery.topic):

@@ -7,7 +7,7 @@ through the views of `store.views`.
 
 import sqlalchemy as sa
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema that this release reads and writes: the newest file of `store/migrations/versions`."""
 
 CLASSES = (
@@ -73,6 +73,7 @@ models = sa.Table(
     _text("input"),
     _time("first_seen_at"),
     _time("announced_at", optional=True),
+    _text("expectations"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -97,6 +98,9 @@ jobs = sa.Table(
     _sum("confidence_sum"),
     _text("timings"),
     _text("flags"),
+    _count("suspect"),
+    _sum("trusted_confidence"),
+    _sum("trusted_variance"),
     sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
@@ -116,6 +120,7 @@ batches = sa.Table(
     _count("repeated"),
     _real("predict_s"),
     _text("timings"),
+    _text("statistics"),
     sa.UniqueConstraint("job_id", "batch_id", name="batches_once"),
     sqlite_strict=True,
 )
@@ -159,6 +164,56 @@ class_confidence = sa.Table(
     _count("images"),
     sa.Column("mean_confidence", REAL, nullable=False),
     _sum("confidence_sum"),
+    _count("suspect"),
+    _sum("trusted_confidence"),
+    _sum("trusted_variance"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+pixels = sa.Table(
+    "pixels",
+    metadata,
+    _key("job_id"),  # no foreign key: pixels may come before the job has its row
+    _key("batch_id"),
+    _time("kept_at"),
+    _text("images"),
+    _text("shape"),
+    sa.Column("pixels", sa.LargeBinary, nullable=False),
+    sa.Index("pixels_kept", "kept_at"),
+    sqlite_strict=True,
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    _job(),
+    _key("image"),
+    sa.Column("label", sa.Text, nullable=False),
+    _text("reviewer"),
+    _time("reviewed_at"),
+    _text("how"),
+    _text("stratum"),
+    _text("review_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    _key("alert_id"),
+    _text("rule"),
+    _text("subject"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("value", REAL, nullable=False),
+    sa.Column("bound", REAL, nullable=False),
+    _text("detail"),
+    _time("opened_at"),
+    _time("closed_at", optional=True),
+    _text("job_id"),
+    sa.CheckConstraint("state IN ('open', 'closed')", name="alerts_state"),
+    sa.Index("alerts_opened", "opened_at"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
-from broker.messages import Failure, JobSummary, Message, PredictionBatch, Receipt, ShadowBatch
+from broker.messages import Correction, Failure, JobSummary, Message, PredictionBatch, Receipt, ShadowBatch
 from broker.parting import halves_of
 from broker.settings import Store
 from store import database, upgrading
@@ -206,6 +206,8 @@ class StoreService:
             self._publish(topics.receipts(receipt.source), receipt)
         for summary in outcome.summaries:
             self._publish(topics.summaries(summary.source), summary)
+        for correction in outcome.corrections:
+            self._publish(topics.corrections(correction.source), correction)
         for summary in outcome.flagged:
             detail = (
                 f"{summary.folder or summary.source}: {', '.join(summary.flags)} of {summary.stored} images"
@@ -217,7 +219,7 @@ class StoreService:
             else:
                 self._line.acknowledge(item.delivery)
 
-    def _publish(self, topic: str, message: Receipt | JobSummary) -> None:
+    def _publish(self, topic: str, message: Receipt | JobSummary | Correction) -> None:
         try:
             self._line.publish(topic, message)
         except Unreachable:

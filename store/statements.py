@@ -59,23 +59,32 @@ SELECT_JOB = (
 FLAG_JOB = "UPDATE jobs SET flags = ? WHERE job_id = ?"
 UPDATE_JOB = (
     "UPDATE jobs SET images = ?, stored = ?, failed = ?, predict_s = ?, time_per_prediction_s = ?,"
-    " mean_confidence = ?, confidence_sum = ? WHERE job_id = ?"
+    " mean_confidence = ?, confidence_sum = ?, suspect = suspect + ?,"
+    " trusted_confidence = trusted_confidence + ?, trusted_variance = trusted_variance + ? WHERE job_id = ?"
 )
 
 UPSERT_BATCH = """
 INSERT INTO batches
-  (job_id, batch_id, model_version, predictor, predicted_at, stored_at, images, predict_s, timings)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (job_id, batch_id, model_version, predictor, predicted_at, stored_at, images, predict_s, timings,
+   statistics)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_id, batch_id) DO UPDATE SET repeated = batches.repeated + 1
 RETURNING id, repeated"""
 
 UPSERT_CLASS = """
-INSERT INTO class_confidence (job_id, label, images, confidence_sum, mean_confidence) VALUES (?, ?, ?, ?, ?)
+INSERT INTO class_confidence (job_id, label, images, confidence_sum, mean_confidence, suspect,
+  trusted_confidence, trusted_variance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_id, label) DO UPDATE SET images = class_confidence.images + excluded.images,
   confidence_sum = class_confidence.confidence_sum + excluded.confidence_sum,
   mean_confidence = (class_confidence.confidence_sum + excluded.confidence_sum)
-    / (class_confidence.images + excluded.images)"""
-SELECT_CLASSES = "SELECT label, images, mean_confidence FROM class_confidence WHERE job_id = ? ORDER BY label"
+    / (class_confidence.images + excluded.images),
+  suspect = class_confidence.suspect + excluded.suspect,
+  trusted_confidence = class_confidence.trusted_confidence + excluded.trusted_confidence,
+  trusted_variance = class_confidence.trusted_variance + excluded.trusted_variance"""
+SELECT_CLASSES = (
+    "SELECT label, images, mean_confidence, suspect, trusted_confidence, trusted_variance"
+    " FROM class_confidence WHERE job_id = ? ORDER BY label"
+)
 
 INSERT_REJECT = (
     "INSERT INTO rejects (rejected_at, service, instance, topic, reason, detail, first_bytes, size_bytes,"
@@ -96,9 +105,35 @@ ON CONFLICT (source) DO UPDATE SET batch_id = excluded.batch_id, image = exclude
   predictor = excluded.predictor, answers = canaries.answers + 1"""
 INSERT_MODEL = "INSERT INTO models (version, classes, first_seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 UPSERT_MODEL = """
-INSERT INTO models (version, classes, engine, input, first_seen_at, announced_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO models (version, classes, engine, input, first_seen_at, announced_at, expectations)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (version) DO UPDATE SET classes = excluded.classes, engine = excluded.engine,
-  input = excluded.input, announced_at = excluded.announced_at"""
+  input = excluded.input, announced_at = excluded.announced_at,
+  expectations = excluded.expectations"""
+SELECT_EXPECTATIONS = "SELECT expectations FROM models WHERE version = ?"
+
+INSERT_PIXELS = (
+    "INSERT INTO pixels (job_id, batch_id, kept_at, images, shape, pixels) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+PRUNE_PIXELS = """
+DELETE FROM pixels WHERE kept_at < ? AND NOT EXISTS (
+  SELECT 1 FROM batches b JOIN predictions p ON p.job_id = b.job_id AND p.batch = b.id
+    JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image
+  WHERE b.job_id = pixels.job_id AND b.batch_id = pixels.batch_id)"""
+
+SELECT_REVIEWED = """
+SELECT p.label, p.confidence, p.model_version, j.source, j.folder, r.reviewed_at
+FROM predictions p JOIN jobs j ON j.job_id = p.job_id
+  LEFT JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image
+WHERE p.job_id = ? AND p.image = ?"""
+UPSERT_REVIEW = """
+INSERT INTO reviews (job_id, image, label, reviewer, reviewed_at, how, stratum, review_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job_id, image) DO UPDATE SET label = excluded.label, reviewer = excluded.reviewer,
+  reviewed_at = excluded.reviewed_at, how = excluded.how, stratum = excluded.stratum,
+  review_id = excluded.review_id"""
+DELETE_REVIEW = "DELETE FROM reviews WHERE job_id = ? AND image = ?"
 
 
 NAMES_ASKED = 1000

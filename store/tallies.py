@@ -19,6 +19,30 @@ ONE_CLASS_IMAGES = 30
 
 
 @dataclass
+class Doubts:
+    """Images of one class: how many, how sure, how many suspect, and the sums over those that are not.
+
+    `trusted` is the sum of their confidences p, `variance` that of p (1 - p): `store.estimates` says why.
+    """
+
+    images: int = 0
+    confidence: float = 0.0
+    suspect: int = 0
+    trusted: float = 0.0
+    variance: float = 0.0
+
+    def add(self, confidence: float, verdict: str) -> None:
+        """Count an image."""
+        self.images += 1
+        self.confidence += confidence
+        if verdict == "ok":
+            self.trusted += confidence
+            self.variance += confidence * (1 - confidence)
+        else:
+            self.suspect += 1
+
+
+@dataclass
 class Tally:
     """What one group of messages added to one job."""
 
@@ -26,17 +50,20 @@ class Tally:
     failed: int = 0
     predict_s: float = 0.0
     confidence: float = 0.0
-    images: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    classes: dict[str, Doubts] = field(default_factory=lambda: defaultdict(Doubts))
 
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Count images that have got their row."""
         for prediction in predictions:
-            label, confidence = prediction.label, prediction.confidence
             self.stored += 1
-            self.confidence += confidence
-            self.images[label] += 1
-            self.sums[label] += confidence
+            self.confidence += prediction.confidence
+            self.classes[prediction.label].add(prediction.confidence, prediction.verdict)
+
+    @property
+    def doubts(self) -> tuple[int, float, float]:
+        """Suspect images, and the sums of the others, over all classes."""
+        each = self.classes.values()
+        return sum(d.suspect for d in each), sum(d.trusted for d in each), sum(d.variance for d in each)
 
 
 class Tallies:
@@ -81,11 +108,11 @@ class Tallies:
         predict_s, confidence = job.predict_s + tally.predict_s, job.confidence_sum + tally.confidence
         each = predict_s / stored if stored else None
         mean = mean_of(confidence, stored)
-        values = (max(job.images, stored + failed), stored, failed, predict_s, each, mean, confidence, job_id)
-        self._session.run(sql.UPDATE_JOB, values)
+        values = (max(job.images, stored + failed), stored, failed, predict_s, each, mean, confidence)
+        self._session.run(sql.UPDATE_JOB, (*values, *tally.doubts, job_id))
         classes = [
-            (job_id, label, n, tally.sums[label], mean_of(tally.sums[label], n))
-            for label, n in tally.images.items()
+            (job_id, label, d.images, d.confidence, mean_of(d.confidence, d.images), *_doubts(d))
+            for label, d in tally.classes.items()
         ]
         self._session.run_each(sql.UPSERT_CLASS, classes)
         if job.state == "closed" and tally.stored + tally.failed:
@@ -117,6 +144,10 @@ class Tallies:
             },
             flags=flags,
         )
+
+
+def _doubts(doubts: Doubts) -> tuple[int, float, float]:
+    return doubts.suspect, doubts.trusted, doubts.variance
 
 
 def flags_of(images: Mapping[str, int]) -> tuple[str, ...]:

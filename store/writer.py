@@ -8,15 +8,18 @@ import sqlalchemy as sa
 
 from broker.errors import MessageError
 from broker.messages import (
+    Correction,
     Event,
     Failure,
     JobProgress,
     JobSummary,
     Message,
     ModelAnnouncement,
+    PixelBatch,
     PredictionBatch,
     Receipt,
     Reject,
+    Review,
     ShadowBatch,
     decode,
     encode,
@@ -26,6 +29,8 @@ from broker.topics import CANARY_PREFIX
 from store import statements as sql
 from store.canaries import write_canary
 from store.images import Images, Standing, as_stored
+from store.pixels import write_pixels
+from store.reviews import write_review
 from store.shadows import write_shadows
 from store.statements import Session
 from store.tallies import Tallies
@@ -43,8 +48,10 @@ class Outcome:
     summaries: list[JobSummary] = field(default_factory=list)
     flagged: list[JobSummary] = field(default_factory=list)
     """Those whose flags are new."""
+    corrections: list[Correction] = field(default_factory=list)
     foreign: dict[int, str] = field(default_factory=dict)
-    """Messages that were not written, by their place in the group: each names the job of another source."""
+    """Messages that were not written, by their place in the group: each names what is another's, or nobody's.
+    """
 
 
 class Writer:
@@ -79,7 +86,7 @@ class Group:
 
     def take(self, message: Message, place: int) -> None:
         """Write one message, unless its job is another source's."""
-        complaint = self._complaint(message)
+        complaint = self._review(message) if isinstance(message, Review) else self._complaint(message)
         if complaint:
             self._outcome.foreign[place] = complaint
         else:
@@ -102,6 +109,13 @@ class Group:
             f"{type(message).__name__}: the job {named.job_id} of source {named.source!r} is another source's"
         )
 
+    def _review(self, review: Review) -> str:
+        told = write_review(self._session, review)
+        if isinstance(told, str):
+            return told
+        self._outcome.corrections.append(told)
+        return ""
+
     def _write(self, message: Message) -> None:
         match message:
             case ShadowBatch():  # before the kind that it is a special case of
@@ -118,6 +132,10 @@ class Group:
                 self._reject(message)
             case ModelAnnouncement():
                 self._model(message)
+            case PixelBatch():
+                write_pixels(self._session, message, self._stored_at)
+            case Review():
+                return  # `_review` has written it
             case _:
                 raise TypeError(f"the store has no table for {type(message).__name__}")
 
@@ -203,8 +221,9 @@ class Group:
     def _model(self, model: ModelAnnouncement) -> None:
         classes = json.dumps(list(model.classes), ensure_ascii=False)
         spec = json.dumps(model.input, ensure_ascii=False)
+        expectations = json.dumps(model.expectations, ensure_ascii=False) if model.expectations else ""
         values = (model.version, classes, model.engine, spec, self._stored_at, stamp(model.announced_at))
-        self._session.run(sql.UPSERT_MODEL, values)
+        self._session.run(sql.UPSERT_MODEL, (*values, expectations))
 
     def _answer(self, asked: PredictionBatch | Failure | JobProgress, kind: str, standing: Standing) -> None:
         stored, failed = standing

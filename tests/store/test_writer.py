@@ -63,14 +63,35 @@ def test_batch_row_after_one_batch(writer: Writer, rows: Rows, make: Make) -> No
     outcome = writer.write([make.batch("a.png", "b.png")])
     stored_at = outcome.receipts[0].stored_at
     timings = json.dumps({"predict": 0.5})
-    assert rows("batches") == [(1, make.job, "b1", "m1", "1", make.at, stored_at, 2, 0, 0.5, timings)]
+    assert rows("batches") == [(1, make.job, "b1", "m1", "1", make.at, stored_at, 2, 0, 0.5, timings, "")]
 
 
 def test_job_row_for_a_client_without_a_job(writer: Writer, rows: Rows, make: Make) -> None:
     """Predictions of a job that nobody announced make its row."""
     stored_at = writer.write([make.batch("a.png", "b.png", job_id="b1")]).receipts[0].stored_at
     assert rows("jobs") == [
-        ("b1", "shop", "", "open", stored_at, None, 2, 0, 2, 0, None, 0.5, 0.25, 0.75, 1.5, "", "")
+        (
+            "b1",
+            "shop",
+            "",
+            "open",
+            stored_at,
+            None,
+            2,
+            0,
+            2,
+            0,
+            None,
+            0.5,
+            0.25,
+            0.75,
+            1.5,
+            "",
+            "",
+            0,
+            1.5,
+            0.375,
+        )
     ]
 
 
@@ -78,7 +99,10 @@ def test_class_confidence_over_two_groups(writer: Writer, rows: Rows, make: Make
     """Each class's mean covers all groups of the job."""
     writer.write([make.batch("a.png", make.prediction("b.png", "Dress", 0.5))])
     writer.write([make.batch(make.prediction("c.png", "Dress", 0.25), batch="b2")])
-    assert rows("class_confidence") == [(make.job, "Bag", 1, 0.75, 0.75), (make.job, "Dress", 2, 0.375, 0.75)]
+    assert rows("class_confidence") == [
+        (make.job, "Bag", 1, 0.75, 0.75, 0, 0.75, 0.1875),
+        (make.job, "Dress", 2, 0.375, 0.75, 0, 0.75, 0.4375),
+    ]
 
 
 def test_receipt_for_a_new_batch(writer: Writer, make: Make) -> None:

@@ -61,7 +61,7 @@ def test_job_from_open_to_closed(writer: Writer, rows: Rows, make: Make) -> None
     closed_at = "2026-11-22T13:16:03.123Z"
     mean = 0.625
     job = (make.job, "shop", "autumn", "closed", make.at, closed_at, 3, 3, 2, 1, 2.0, 0.5, 0.25, mean, 1.25)
-    assert rows("jobs") == [(*job, '{"read": 0.25}', "")]
+    assert rows("jobs") == [(*job, '{"read": 0.25}', "", 0, 1.25, 0.4375)]
     assert [(receipt.batch_id, receipt.kind) for receipt in outcome.receipts] == [
         ("f1", "failure"),
         ("j-closed", "job"),
@@ -170,12 +170,12 @@ def test_model_known_by_its_predictions_then_by_its_announcement(
     """A model has its row from its first prediction on; the announcement fills it."""
     stored_at = writer.write([make.batch("a.png")]).receipts[0].stored_at
     classes = json.dumps(list(CLASSES))
-    assert rows("models") == [("m1", classes, "", "", stored_at, None)]
+    assert rows("models") == [("m1", classes, "", "", stored_at, None, "")]
     said = ModelAnnouncement(
         version="m1", classes=CLASSES, input={"width": 28}, engine="openvino", announced_at=make.at
     )
     writer.write([said])
-    assert rows("models") == [("m1", classes, "openvino", '{"width": 28}', stored_at, make.at)]
+    assert rows("models") == [("m1", classes, "openvino", '{"width": 28}', stored_at, make.at, "")]
 
 
 def test_event_becomes_a_row(writer: Writer, rows: Rows, make: Make) -> None:
