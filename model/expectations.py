@@ -17,31 +17,41 @@ STATISTICS = ("brightness", "contrast", "roughness", "extent", "dark")
 BINS = 10
 
 
-def expectations(figures: Evaluation, images: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return `Manifest.expectations` from the figures on validation and its images (n, 28, 28) uint8.
+def expectations(
+    figures: Evaluation, images: NDArray[np.uint8], answered: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Return `Manifest.expectations` from the figures on validation.
+
+    `images` (n, 28, 28) uint8 are its images, `answered` (n,) the classes that the model gave them.
 
     A class's `accuracy` is its precision: of what was called so, how much is. That, and not the recall, is
     what the mean confidence of the images called so estimates.
     """
-    answered = np.array(figures.confusion).sum(axis=0)
+    counts = np.bincount(answered, minlength=len(figures.per_class))
     classes = {
         name: {"accuracy": round(row["precision"], 4), "share": round(int(count) / figures.images, 4)}
-        for (name, row), count in zip(figures.per_class.items(), answered, strict=True)
+        for (name, row), count in zip(figures.per_class.items(), counts, strict=True)
     }
     seen = measure(images)
     return {
         "accuracy": round(figures.accuracy, 4),
         "calibration_error": round(figures.ece, 4),
         "classes": classes,
-        "statistics": {name: _bins(getattr(seen, name)) for name in STATISTICS},
+        "statistics": {name: _bins(getattr(seen, name), answered, list(classes)) for name in STATISTICS},
     }
 
 
-def _bins(values: NDArray[np.float32]) -> dict[str, list[float]]:
-    """Cut at the deciles; equal ones, where many images have the same value, leave bins empty."""
+def _bins(values: NDArray[np.float32], answered: NDArray[np.intp], classes: list[str]) -> dict[str, Any]:
+    """Cut at the deciles, and count in each class; equal deciles leave bins empty."""
     edges = np.round(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]), 4)
-    counts = np.bincount(np.searchsorted(edges, values), minlength=BINS)
-    return {
-        "edges": edges.tolist(),
-        "shares": [round(int(count) / len(values), 4) for count in counts],
+    places = np.searchsorted(edges, values)
+    by_class = {
+        name: _shares(places[answered == index])
+        for index, name in enumerate(classes)
+        if (answered == index).any()
     }
+    return {"edges": edges.tolist(), "classes": by_class}
+
+
+def _shares(places: NDArray[np.intp]) -> list[float]:
+    return [round(int(count) / len(places), 4) for count in np.bincount(places, minlength=BINS)]

@@ -39,7 +39,7 @@ class Manifest:
 
     `expectations` is what the model should reach and see, from validation, all of it shares 0..1: `accuracy`,
     `calibration_error`, `classes` (by name: `accuracy`, the share of the images called so that are, and
-    `share` of all images), and `statistics` (by name: the `edges` of bins and the `shares` in them).
+    `share` of all images), and `statistics` (by name: the `edges` of bins, and by class the shares in them).
     """
 
     version: str

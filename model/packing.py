@@ -113,7 +113,9 @@ def pack(
             manifest,
             thresholds=guard.thresholds,
             accuracy=_headlines(figures),
-            expectations=expectations(figures[REFERENCE], validation.images),
+            expectations=expectations(
+                figures[REFERENCE], validation.images, probabilities[REFERENCE].argmax(axis=1)
+            ),
         )
         bins = reliability(probabilities[REFERENCE], validation.labels)
         write_card(scratch, manifest, figures[REFERENCE], bins, list((code or {}).get("history", [])))

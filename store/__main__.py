@@ -25,7 +25,7 @@ def run(settings: Settings, line: Line) -> None:
     """Write until asked to stop."""
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY)
-    StoreService(settings.store, line).run()
+    StoreService(settings.store, line, settings.monitor).run()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ class Disk:
 
     def __init__(self, path: Path | None, min_free_mb: int) -> None:
         self._path = path
-        self.min_free_bytes = min_free_mb * MEGABYTE
+        self.min_free_mb = min_free_mb
         self._file: tuple[int, int] | None = None
 
     def remember(self) -> None:
@@ -20,14 +20,17 @@ class Disk:
 
     def complaint(self) -> str:
         """Return one sentence when there is too little room, "" when all is well. Raises OSError."""
-        if self._path is None or not self.min_free_bytes:
+        free_mb = self.free_mb() if self.min_free_mb else None
+        if self._path is None or free_mb is None or free_mb >= self.min_free_mb:
             return ""
+        return f"{free_mb:.0f} MB free at {self._path.parent}, below [store] min_free_mb = {self.min_free_mb}"
+
+    def free_mb(self) -> float | None:
+        """Return the room left, None where the database lies elsewhere. Raises OSError."""
+        if self._path is None:
+            return None
         found = os.statvfs(self._path.parent)
-        free = found.f_bavail * found.f_frsize
-        if free >= self.min_free_bytes:
-            return ""
-        limit = self.min_free_bytes // MEGABYTE
-        return f"{free // MEGABYTE} MB free at {self._path.parent}, below [store] min_free_mb = {limit}"
+        return found.f_bavail * found.f_frsize / MEGABYTE
 
     def replaced(self) -> bool:
         """Tell whether another file stands where the opened one stood: what is written would be lost.

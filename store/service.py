@@ -7,19 +7,29 @@ with the messages kept; an error of a message costs that message alone: it is pu
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
-from broker.messages import Correction, Failure, JobSummary, Message, PredictionBatch, Receipt, ShadowBatch
+from broker.messages import (
+    Alert,
+    Correction,
+    Failure,
+    JobSummary,
+    Message,
+    PredictionBatch,
+    Receipt,
+    ShadowBatch,
+)
 from broker.parting import halves_of
-from broker.settings import Store
+from broker.settings import Monitor, Store
 from store import database, upgrading
 from store.disk import Disk
 from store.intake import Item, opened
+from store.monitor import Monitoring, Watch
 from store.schema import REVISION
 from store.writer import Outcome, Writer
 
@@ -65,13 +75,16 @@ class Trouble:
 class StoreService:
     """The store on the line. `run` returns when the line is to stop."""
 
-    def __init__(self, settings: Store, line: Line) -> None:
+    def __init__(self, settings: Store, line: Line, bounds: Monitor | None = None) -> None:
         self._settings = settings
         self._line = line
         self._path = database.file_of(settings.url)
         self.engine = database.writing_engine(settings)
         self.writer = Writer(self.engine)
         self.disk = Disk(self._path, settings.min_free_mb)
+        given = Monitoring(bounds or Monitor(), settings.keep_pixels_days)
+        self.watch = Watch(self.engine, self.disk, given)
+        self._untold: list[Alert] = []
         self.held: list[Item] = []
         self._trouble: Trouble | None = None
 
@@ -90,6 +103,7 @@ class StoreService:
 
     def step(self, timeout_s: float = IDLE_S) -> None:
         """Do what waits, at most one group of it."""
+        self._watch_over()
         if not self._well():
             return
         items = self.collect(timeout_s)
@@ -116,6 +130,27 @@ class StoreService:
         if before != REVISION:
             came = "made" if before is None else f"brought from schema {before}"
             self._line.event("info", "database-ready", f"the database was {came} to schema {REVISION}")
+
+    def _watch_over(self) -> None:
+        """Judge now and then how all is going, and tell what changed."""
+        if self.watch.due:
+            try:
+                self._untold += self.watch.look()
+            except Exception as error:  # what is the world's fault is waited out, as with a message
+                if not self._worldly(error):
+                    raise
+        while self._untold and self._line.connected:
+            try:
+                self._line.publish(self._line.topics.alerts(), self._untold[0])
+            except Unreachable:
+                return
+            self._tell(self._untold.pop(0))
+
+    def _tell(self, alert: Alert) -> None:
+        opened = alert.state == "open"
+        detail = f"{alert.rule}: {alert.detail}"
+        level: Literal["warning", "info"] = "warning" if opened else "info"
+        self._line.event(level, "alert" if opened else "alert-over", detail, job_id=alert.job_id)
 
     def _well(self) -> bool:
         """Look at the disk; wait a moment and return False when there is too little room to take anything."""

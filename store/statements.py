@@ -54,7 +54,8 @@ ON CONFLICT (job_id) DO UPDATE SET folder = excluded.folder, state = excluded.st
 WHERE jobs.state = 'open'"""
 SELECT_JOB = (
     "SELECT source, folder, state, opened_at, closed_at, images, sent, stored, failed, process_s, predict_s,"
-    " time_per_prediction_s, mean_confidence, confidence_sum, flags FROM jobs WHERE job_id = ?"
+    " time_per_prediction_s, mean_confidence, confidence_sum, flags, timings, suspect, trusted_confidence,"
+    " trusted_variance FROM jobs WHERE job_id = ?"
 )
 FLAG_JOB = "UPDATE jobs SET flags = ? WHERE job_id = ?"
 UPDATE_JOB = (
@@ -121,6 +122,13 @@ DELETE FROM pixels WHERE kept_at < ? AND NOT EXISTS (
   SELECT 1 FROM batches b JOIN predictions p ON p.job_id = b.job_id AND p.batch = b.id
     JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image
   WHERE b.job_id = pixels.job_id AND b.batch_id = pixels.batch_id)"""
+
+SELECT_OPEN_ALERTS = "SELECT alert_id, rule, subject, opened_at, job_id FROM alerts WHERE state = 'open'"
+INSERT_ALERT = (
+    "INSERT INTO alerts (alert_id, rule, subject, state, value, bound, detail, opened_at, job_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ? WHERE alert_id = ?"
 
 SELECT_REVIEWED = """
 SELECT p.label, p.confidence, p.model_version, j.source, j.folder, r.reviewed_at

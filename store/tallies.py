@@ -4,18 +4,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from broker.messages import ClassSummary, JobProgress, JobSummary, Prediction
 from store import statements as sql
+from store.estimates import Estimate, Sums, expected_accuracy
+from store.rules import ONE_CLASS_IMAGES, UNKNOWN_CALIBRATION
 from store.statements import Session
 from store.times import stamp
+
+LEAST_IMAGES = 30
+"""Fewer images say nothing of accuracy: the normal distribution does not fit yet."""
 
 ONE_CLASS_SHARE = 0.8
 """A shop's folder holds several kinds of garments. A model that is fed the wrong way (not negated, a busy
 ground) calls nearly all of them by one name: "Bag" for more than nine of ten shop photos, as measured."""
-
-ONE_CLASS_IMAGES = 30
-"""Fewer images of one kind are an ordinary delivery: a folder of ten bags is no sign of anything."""
 
 
 @dataclass
@@ -125,6 +128,7 @@ class Tallies:
         if "; ".join(flags) != job.flags:
             self._session.run(sql.FLAG_JOB, ("; ".join(flags), job_id))
             self.flagged.add(job_id)
+        expected = _expected(sums_of(job, job.stored))
         return JobSummary(
             job_id=job_id,
             source=job.source,
@@ -139,15 +143,38 @@ class Tallies:
             time_per_prediction_s=job.time_per_prediction_s,
             mean_confidence=job.mean_confidence,
             classes={
-                c.label: ClassSummary(images=c.images, mean_confidence=min(1.0, c.mean_confidence))
+                c.label: ClassSummary(
+                    images=c.images,
+                    mean_confidence=min(1.0, c.mean_confidence),
+                    expected_accuracy=_expected(sums_of(c, c.images)).value,
+                )
                 for c in classes
             },
             flags=flags,
+            suspect=job.suspect,
+            expected_accuracy=expected.value,
+            expected_low=expected.low,
+            expected_high=expected.high,
+            timings=timings_of(job),
         )
 
 
 def _doubts(doubts: Doubts) -> tuple[int, float, float]:
     return doubts.suspect, doubts.trusted, doubts.variance
+
+
+def sums_of(row: Any, images: int) -> Sums:
+    """Return the sums of a row's images that are not suspect; `images` counts all of them."""
+    return Sums(images - row.suspect, row.trusted_confidence, row.trusted_variance)
+
+
+def _expected(sums: Sums) -> Estimate:
+    return expected_accuracy(sums, calibration_error=UNKNOWN_CALIBRATION, least_images=LEAST_IMAGES)
+
+
+def timings_of(job: Any) -> dict[str, float]:
+    """Return a job's seconds by phase: the agent's, and those within the model."""
+    return {**json.loads(job.timings or "{}"), "predict": job.predict_s}
 
 
 def flags_of(images: Mapping[str, int]) -> tuple[str, ...]:

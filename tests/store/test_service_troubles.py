@@ -99,7 +99,7 @@ def test_full_disk_is_waited_for(bench: Bench, make: Make) -> None:
 
 def test_low_disk_stops_accepting(bench: Bench, make: Make) -> None:
     """Below `min_free_mb` nothing is written or acknowledged, and little is kept."""
-    bench.service.disk.min_free_bytes = 10**18
+    bench.service.disk.min_free_mb = 10**12
     bench.send(*[make.batch(f"{n}.png", batch=f"b{n}") for n in range(600)])
     bench.work(2)
     assert bench.words() == ["disk-low"]
@@ -110,10 +110,10 @@ def test_low_disk_stops_accepting(bench: Bench, make: Make) -> None:
 
 def test_low_disk_that_gets_room_is_carried_on_from(bench: Bench, make: Make) -> None:
     """When there is room again what was kept is written."""
-    bench.service.disk.min_free_bytes = 10**18
+    bench.service.disk.min_free_mb = 10**12
     bench.send(make.batch("a.png"))
     bench.work()
-    bench.service.disk.min_free_bytes = 0
+    bench.service.disk.min_free_mb = 0
     bench.work()
     assert [receipt.batch_id for receipt in bench.receipts()] == ["b1"]
     bench.work()

@@ -84,6 +84,7 @@ def test_job_from_open_to_closed(writer: Writer, rows: Rows, make: Make) -> None
                 "Bag": ClassSummary(images=1, mean_confidence=0.75),
                 "Dress": ClassSummary(images=1, mean_confidence=0.5),
             },
+            timings={"read": 0.25, "predict": 0.5},
         )
     ]
 
