@@ -10,6 +10,7 @@ import typer
 from broker import VERSION
 from broker.errors import BrokerProblem, SettingsError, Unreachable
 from cli import (
+    alerts,
     chaos,
     classify,
     configuration,
@@ -44,6 +45,7 @@ GROUPS = (
     export,
     status,
     jobs,
+    alerts,
     reconcile,
     configuration,
     modelling,

@@ -26,6 +26,9 @@ class Kind(StrEnum):
     METRICS = "metrics"
     FAILURES = "failures"
     EVENTS = "events"
+    DAYS = "days"
+    ALERTS = "alerts"
+    REVIEWS = "reviews"
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +56,8 @@ def export(
     """Write results or reports as CSV.
 
     results: a line per image. performance: a line per job, a column per class, in percent. metrics: the times
-    of each job. failures: images without a prediction. events: the event log.
+    of each job. failures: images without a prediction. events: the event log. days: a line per day and
+    source. alerts: what was not as it should be. reviews: what people said.
     """
     from store import exports, queries
 

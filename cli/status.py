@@ -34,6 +34,7 @@ class Report:
     model: dict[str, Any] | None = None
     images_in_flight: int | None = None
     canaries: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
 
 
@@ -147,6 +148,7 @@ def _ask_database(settings: Settings, report: Report) -> None:
             report.database = {**asdict(queries.facts(connection, settings.store)), **asdict(totals)}
             report.images_in_flight = totals.in_flight
             report.canaries = [asdict(canary) for canary in queries.canaries(connection)]
+            report.alerts = [asdict(alert) for alert in queries.alerts(connection, state="open")]
     except SettingsError as error:
         report.database = {"error": str(error)}
         report.trouble.append(str(error))
@@ -171,5 +173,7 @@ def show(report: Report) -> None:
         out(f"in flight  {report.images_in_flight:,} images")
     for canary in report.canaries:
         out(f"canary     {shown(canary)}")
+    for alert in report.alerts:
+        out(f"alert      {alert['rule']}: {alert['detail']}")
     for trouble in report.trouble:
         out(f"trouble    {trouble}")

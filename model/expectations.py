@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from model.evaluation import Evaluation
 
-STATISTICS = ("brightness", "contrast", "roughness", "extent", "dark")
+# Contrast is nearly the same in all of Fashion-MNIST: any photo would be a drift of it.
+STATISTICS = ("brightness", "roughness", "extent", "dark")
 BINS = 10
 
 

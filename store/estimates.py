@@ -67,8 +67,8 @@ def around(value: float, half_width: float, images: int) -> Estimate:
 def expected_accuracy(sums: Sums, *, calibration_error: float, least_images: int) -> Estimate:
     """Return the accuracy that the confidence promises, with a 95 % interval.
 
-    The value is the mean confidence (Guillory et al. 2021, "Predicting with Confidence on Unseen
-    Distributions": average confidence). If confidence is calibrated, an image of confidence p is right like a
+    The value is the mean confidence (average confidence in Guillory et al. 2021, "Predicting with Confidence
+    on Unseen Distributions"). If confidence is calibrated, an image of confidence p is right like a
     coin of that bias, so the number of right answers is Poisson binomial with variance sum p(1 - p) (Le Cam
     1960), which the normal distribution fits from some thirty images on. That width shrinks with more images;
     `calibration_error`, by how much confidence missed accuracy on held-out images, does not and is added on

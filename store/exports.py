@@ -15,7 +15,17 @@ import sqlalchemy as sa
 
 from broker.spreadsheet import safe_cell
 from store.queries import stream
-from store.schema import CLASSES, batches, class_confidence, events, failures, jobs, predictions
+from store.schema import (
+    CLASSES,
+    alerts,
+    batches,
+    class_confidence,
+    events,
+    failures,
+    jobs,
+    predictions,
+    reviews,
+)
 from store.times import stamp_of
 
 Cell = str | int | float | None
@@ -147,14 +157,56 @@ def _events(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Ce
     yield from stream(connection, found.order_by(e.at, e.id))
 
 
+def _days(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
+    shares = ("suspect_percent", "mean_percent", "expected_percent")
+    times = ("process_s", "predict_s", "time_per_prediction_s")
+    columns = ("day", "source", "jobs", "stored", "failed", "suspect", *shares)
+    yield *columns, *times
+    view = sa.table("v_days", *[sa.column(name) for name in (*columns, *times)])
+    found = _in_time(sa.select(view), view.c.day, filters).order_by(view.c.day, view.c.source)
+    for row in stream(connection, found):
+        yield *tuple(row)[: -len(times)], *[seconds(figure) for figure in tuple(row)[-len(times) :]]
+
+
+def _alerts(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
+    yield "opened_at", "closed_at", "state", "rule", "subject", "value", "bound", "detail", "job"
+    a = alerts.c
+    columns = (a.opened_at, a.closed_at, a.state, a.rule, a.subject, a.value, a.bound, a.detail, a.job_id)
+    found = _in_time(sa.select(*columns), a.opened_at, filters).where(*_equal((a.job_id, filters.job)))
+    yield from stream(connection, found.order_by(a.opened_at, a.alert_id))
+
+
+def _reviews(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
+    yield "job", "folder", "image", "predicted", "reviewed", "confidence_percent", "model", "reviewer", "time"
+    p, r = predictions.c, reviews.c
+    columns = (r.job_id, jobs.c.folder, r.image, p.label, r.label.label("reviewed"), p.confidence)
+    found = (
+        sa.select(*columns, p.model_version, r.reviewer, r.reviewed_at)
+        .join_from(reviews, predictions, (p.job_id == r.job_id) & (p.image == r.image))
+        .join(jobs, jobs.c.job_id == r.job_id)
+        .where(*_equal((r.job_id, filters.job), (p.label, filters.label), (p.model_version, filters.model)))
+    )
+    for row in stream(connection, _in_time(found, r.reviewed_at, filters).order_by(r.job_id, r.image)):
+        job_id, folder, image, label, reviewed, confidence, *rest = tuple(row)
+        yield job_id, folder, image, label, reviewed, with_one_digit(confidence), *rest
+
+
 KINDS: dict[str, Callable[[sa.Connection, Filters], Iterator[Iterable[Cell]]]] = {
     "results": _results,
     "performance": _performance,
     "metrics": _metrics,
     "failures": _failures,
     "events": _events,
+    "days": _days,
+    "alerts": _alerts,
+    "reviews": _reviews,
 }
-_UNFIT = {"failures": ("label", "model"), "events": ("label", "model")}
+_UNFIT = {
+    "failures": ("label", "model"),
+    "events": ("label", "model"),
+    "days": ("job", "label", "model"),
+    "alerts": ("label", "model"),
+}
 
 
 def with_one_digit(share: float | None) -> str:

@@ -14,7 +14,7 @@ from store.exports import KINDS, Filters
 if TYPE_CHECKING:
     import pandas as pd
 
-TIMES = frozenset({"time", "opened_at", "closed_at"})
+TIMES = frozenset({"time", "opened_at", "closed_at", "day"})
 FIGURES = ("_percent", "_s")
 
 

@@ -10,7 +10,7 @@ from store import statements as sql
 from store.schema import CLASSES, MILLION
 from store.statements import Session
 from store.tallies import Tallies
-from store.times import stamp
+from store.times import seconds_between, stamp
 
 Standing = tuple[tuple[StoredImage, ...], tuple[FailedImage, ...]]
 """What stands in `predictions` and in `failures` for the images of one message."""
@@ -43,6 +43,7 @@ class Images:
         tally.add(new)
         if not repeated:
             tally.predict_s += batch.timings.get("predict", 0.0)
+            tally.store_s += seconds_between(batch.predicted_at, self._stored_at)
         at = stamp(batch.predicted_at)
         stored = tuple(
             known[p.image][0] if p.image in known else as_stored(p, batch.model_version, at)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from broker.settings import Store
 from store import database, schema, upgrading
 from store.errors import DatabaseProblem
-from store.times import moment, stamp_of
+from store.times import moment, seconds_between, stamp_of
 
 STREAM_ROWS = 1000
 
@@ -120,6 +120,26 @@ class EventRow:
     detail: str
     job_id: str
     batch_id: str
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """One alert: which rule, what it saw, and where its bound is."""
+
+    alert_id: str
+    rule: str
+    subject: str
+    state: Literal["open", "closed"]
+    value: float
+    bound: float
+    detail: str
+    opened_at: str
+    closed_at: str | None
+    job_id: str
+
+    def lasted_s(self, at: datetime) -> float:
+        """Return how long it lasted, or has lasted by `at`."""
+        return seconds_between(self.opened_at, self.closed_at or stamp_of(at))
 
 
 @dataclass(frozen=True)
@@ -254,6 +274,15 @@ def events(connection: sa.Connection, *, limit: int = 100, job_id: str | None = 
     if job_id is not None:
         found = found.where(schema.events.c.job_id == job_id)
     return list(_rows(connection, EventRow, found))
+
+
+def alerts(
+    connection: sa.Connection, *, state: Literal["open", "closed"] | None = None, limit: int = 100
+) -> list[AlertRow]:
+    """Return alerts, the newest first."""
+    c = schema.alerts.c
+    found = _select(AlertRow, schema.alerts).order_by(c.opened_at.desc(), c.alert_id.desc()).limit(limit)
+    return list(_rows(connection, AlertRow, found if state is None else found.where(c.state == state)))
 
 
 def facts(connection: sa.Connection, settings: Store) -> Facts:

@@ -101,6 +101,7 @@ jobs = sa.Table(
     _count("suspect"),
     _sum("trusted_confidence"),
     _sum("trusted_variance"),
+    _sum("store_s"),
     sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
     sqlite_strict=True,
     sqlite_with_rowid=False,

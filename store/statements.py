@@ -55,13 +55,14 @@ WHERE jobs.state = 'open'"""
 SELECT_JOB = (
     "SELECT source, folder, state, opened_at, closed_at, images, sent, stored, failed, process_s, predict_s,"
     " time_per_prediction_s, mean_confidence, confidence_sum, flags, timings, suspect, trusted_confidence,"
-    " trusted_variance FROM jobs WHERE job_id = ?"
+    " trusted_variance, store_s FROM jobs WHERE job_id = ?"
 )
 FLAG_JOB = "UPDATE jobs SET flags = ? WHERE job_id = ?"
 UPDATE_JOB = (
     "UPDATE jobs SET images = ?, stored = ?, failed = ?, predict_s = ?, time_per_prediction_s = ?,"
     " mean_confidence = ?, confidence_sum = ?, suspect = suspect + ?,"
-    " trusted_confidence = trusted_confidence + ?, trusted_variance = trusted_variance + ? WHERE job_id = ?"
+    " trusted_confidence = trusted_confidence + ?, trusted_variance = trusted_variance + ?,"
+    " store_s = store_s + ? WHERE job_id = ?"
 )
 
 UPSERT_BATCH = """

@@ -52,6 +52,7 @@ class Tally:
     stored: int = 0
     failed: int = 0
     predict_s: float = 0.0
+    store_s: float = 0.0
     confidence: float = 0.0
     classes: dict[str, Doubts] = field(default_factory=lambda: defaultdict(Doubts))
 
@@ -112,7 +113,7 @@ class Tallies:
         each = predict_s / stored if stored else None
         mean = mean_of(confidence, stored)
         values = (max(job.images, stored + failed), stored, failed, predict_s, each, mean, confidence)
-        self._session.run(sql.UPDATE_JOB, (*values, *tally.doubts, job_id))
+        self._session.run(sql.UPDATE_JOB, (*values, *tally.doubts, tally.store_s, job_id))
         classes = [
             (job_id, label, d.images, d.confidence, mean_of(d.confidence, d.images), *_doubts(d))
             for label, d in tally.classes.items()
@@ -173,8 +174,8 @@ def _expected(sums: Sums) -> Estimate:
 
 
 def timings_of(job: Any) -> dict[str, float]:
-    """Return a job's seconds by phase: the agent's, and those within the model."""
-    return {**json.loads(job.timings or "{}"), "predict": job.predict_s}
+    """Return a job's seconds by phase: the agent's, those within the model, and from there to the row."""
+    return {**json.loads(job.timings or "{}"), "predict": job.predict_s, "store": job.store_s}
 
 
 def flags_of(images: Mapping[str, int]) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ def moment(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
+def seconds_between(earlier: str, later: str) -> float:
+    """Return the seconds from one time to another, 0 where another machine's clock runs ahead."""
+    return max(0.0, (moment(later) - moment(earlier)).total_seconds())
+
+
 def stamp_of(when: datetime) -> str:
     """Return a moment as it stands in SQL. Raises ValueError where UTC's calendar does not reach."""
     try:

@@ -17,6 +17,10 @@ def statements(dialect: str) -> dict[str, str]:
         "v_results": _results(dialect),
         "v_performance": _performance(dialect),
         "v_metrics": _metrics(),
+        "v_timings": _timings(dialect),
+        "v_days": _days(dialect),
+        "v_class_days": _class_days(dialect),
+        "v_reviews": _reviews(),
     }
 
 
@@ -101,3 +105,51 @@ def _metrics() -> str:
   process_s, predict_s, time_per_prediction_s,
   CASE WHEN process_s > 0 THEN (stored + failed) / process_s END AS images_per_s
 FROM jobs"""
+
+
+def _timings(dialect: str) -> str:
+    """Seconds by phase; a job's phases overlap, so that together they may be longer than it took."""
+
+    def phase(name: str) -> str:
+        if dialect == "postgresql":
+            return f"(nullif(timings, '')::json ->> {literal(name)})::double precision AS {name}_s"
+        return f"json_extract(nullif(timings, ''), {literal(f'$.{name}')}) AS {name}_s"
+
+    agent = ", ".join(phase(name) for name in ("read", "prepare", "wait"))
+    return f"""SELECT job_id, source, folder, closed_at, stored + failed AS images, process_s,
+  {agent}, predict_s, store_s
+FROM jobs"""  # noqa: S608 - constants
+
+
+def _days(dialect: str) -> str:
+    """Sum closed jobs by day; `expected_percent` is of the images that are not suspect."""
+    trusted = "sum(stored - suspect)"
+    expected = rounded(f"100 * sum(trusted_confidence) / nullif({trusted}, 0)", 2, dialect)
+    mean = rounded("100 * sum(confidence_sum) / nullif(sum(stored), 0)", 2, dialect)
+    suspect = rounded("100.0 * sum(suspect) / nullif(sum(stored), 0)", 2, dialect)
+    return f"""SELECT substr(closed_at, 1, 10) AS day, source, count(*) AS jobs, sum(stored) AS stored,
+  sum(failed) AS failed, sum(suspect) AS suspect, {suspect} AS suspect_percent,
+  {mean} AS mean_percent, {expected} AS expected_percent,
+  sum(process_s) AS process_s, sum(predict_s) AS predict_s, sum(store_s) AS store_s,
+  sum(predict_s) / nullif(sum(stored), 0) AS time_per_prediction_s
+FROM jobs WHERE state = 'closed'
+GROUP BY substr(closed_at, 1, 10), source"""  # noqa: S608 - constants
+
+
+def _class_days(dialect: str) -> str:
+    mean = rounded("100 * sum(c.confidence_sum) / nullif(sum(c.images), 0)", 2, dialect)
+    trusted = "nullif(sum(c.images - c.suspect), 0)"
+    expected = rounded(f"100 * sum(c.trusted_confidence) / {trusted}", 2, dialect)
+    return f"""SELECT substr(j.closed_at, 1, 10) AS day, j.source, c.label, sum(c.images) AS images,
+  sum(c.suspect) AS suspect, {mean} AS mean_percent, {expected} AS expected_percent
+FROM class_confidence c JOIN jobs j ON j.job_id = c.job_id
+WHERE j.state = 'closed'
+GROUP BY substr(j.closed_at, 1, 10), j.source, c.label"""  # noqa: S608 - constants
+
+
+def _reviews() -> str:
+    return """SELECT r.job_id, j.source, j.folder, r.image, p.label AS predicted, r.label AS reviewed,
+  CASE WHEN p.label = r.label THEN 1 ELSE 0 END AS is_right, p.confidence, p.verdict, p.model_version,
+  r.reviewer, r.reviewed_at, r.how
+FROM reviews r JOIN predictions p ON p.job_id = r.job_id AND p.image = r.image
+  JOIN jobs j ON j.job_id = r.job_id"""

@@ -14,7 +14,7 @@ from broker.topics import CANARY_PREFIX
 from store.estimates import Sums
 from store.rules import Figures, OneClass
 from store.schema import batches, canaries, class_confidence, jobs, models, reviews
-from store.times import moment
+from store.times import seconds_between, stamp_of
 
 JOBS_LOOKED_AT = 1000
 """Jobs of a single image: further back the window would tell of another day."""
@@ -158,4 +158,4 @@ def _reviews(connection: sa.Connection, since: str) -> int:
 
 
 def _age_s(then: str, at: datetime) -> float:
-    return max(0.0, (at - moment(then)).total_seconds())
+    return seconds_between(then, stamp_of(at))

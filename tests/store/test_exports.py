@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from broker.messages import Event, Prediction
+from broker.messages import Event, Prediction, Review
 from broker.settings import Store
 from store.database import file_of, writing_engine
 from store.exports import KINDS, Filters, UnfitFilterError, export
 from store.queries import reading
+from store.statements import INSERT_ALERT, Session
 from store.upgrading import upgrade
 from store.writer import Writer
 from tests.store.workbench import Make
@@ -24,8 +26,8 @@ Exported = Callable[..., str]
 
 
 @pytest.fixture
-def exported(writer: Writer, make: Make, anywhere: Store) -> Exported:
-    """Export from a database with two closed jobs, a class of its own, formulas and a failure."""
+def exported(writer: Writer, make: Make, anywhere: Store, engine: sa.Engine) -> Exported:
+    """Export from a database with two closed jobs, a class of its own, formulas, a failure and a review."""
     hat = Prediction(image='hät, "x".png', label="Hat", confidence=0.98765, probabilities={"Hat": 0.98765})
     formula = make.prediction("=cmd()|x.png", "Dress", 0.5, verdict="suspect", reasons=("blurred", "dark"))
     writer.write([make.batch("b.png", formula), make.failure("@x.txt", detail="-1 is no image\nat all")])
@@ -42,6 +44,11 @@ def exported(writer: Writer, make: Make, anywhere: Store) -> Exported:
     event = {"service": "store", "instance": "main", "level": "warning"}
     writer.write([Event(at=at, event="disk-low", detail="=1 MB free", **event)])  # type: ignore[arg-type]
     writer.write([Event(at=make.at, event="hello", job_id=make.job, **event)])  # type: ignore[arg-type]
+    said = {"job_id": make.job, "label": "Coat", "reviewer": "-anna", "reviewed_at": at}
+    writer.write([Review(review_id="r1", image="=cmd()|x.png", **said)])  # type: ignore[arg-type]
+    with engine.begin() as connection:
+        alert = ("a1", "disk", "", "open", 100.0, 400.0, "=100 MB free", at, "")
+        Session(connection).run(INSERT_ALERT, alert)
 
     def run(kind: str, **filters: Any) -> str:
         out = io.StringIO(newline="")

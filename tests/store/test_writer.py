@@ -69,7 +69,7 @@ def test_batch_row_after_one_batch(writer: Writer, rows: Rows, make: Make) -> No
 def test_job_row_for_a_client_without_a_job(writer: Writer, rows: Rows, make: Make) -> None:
     """Predictions of a job that nobody announced make its row."""
     stored_at = writer.write([make.batch("a.png", "b.png", job_id="b1")]).receipts[0].stored_at
-    assert rows("jobs") == [
+    assert [row[:-1] for row in rows("jobs")] == [
         (
             "b1",
             "shop",

@@ -36,6 +36,7 @@ def upgrade() -> None:
     for table in ("jobs", "class_confidence"):
         for column in (_count("suspect"), _sum("trusted_confidence"), _sum("trusted_variance")):
             op.add_column(table, column)
+    op.add_column("jobs", _sum("store_s"))
     op.add_column("batches", _text("statistics"))
     _count_what_was_stored()
     _make_pixels()
