@@ -9,9 +9,10 @@ import typer
 
 from cli.errors import CannotRun
 from cli.given import given
-from cli.screen import answers, progress, table
+from cli.screen import answers, progress, say, table
 
 if TYPE_CHECKING:
+    from cli.reviewed import Reviewed
     from model.evaluation import Evaluation
     from model.training import Progress
 
@@ -32,13 +33,22 @@ def train(
         typer.Option(metavar="DIR", help="Folder of bundles for the new one. [the configured one]"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same model.")] = 0,
-    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the images.")] = 30,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Passes over the images. [30; 8 from a bundle]")
+    ] = None,
     start: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Begin with the weights of this bundle.")
     ] = None,
+    with_reviews: Annotated[
+        bool,
+        typer.Option("--with-reviews", help="Learn from people's answers too, from the current bundle on."),
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the images, three epochs.")] = False,
 ) -> None:
-    """Train a model into a new bundle."""
+    """Train a model into a new bundle.
+
+    With --with-reviews it is a candidate: compared with the bundle that serves, and promoted by you alone.
+    """
     settings = given(context).settings.model
     target = out or (
         settings.bundle.parent if (settings.bundle / "manifest.json").exists() else settings.bundle
@@ -46,11 +56,15 @@ def train(
     # TensorFlow calls notes on its own graphs errors; what is wrong comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model.data import DataError
-    from model.manifest import BundleError, named_bundle
+    from model.manifest import BundleError, named_bundle, resolve_bundle
+    from model.training import CARRY_ON_EPOCHS, EPOCHS
     from model.training import train as train_model
 
     try:
         begin = named_bundle(settings.bundle, start) if start else None
+        if with_reviews:
+            begin = begin or resolve_bundle(settings.bundle)
+        known = _reviews(context, begin) if with_reviews and begin else None
         with progress() as bar:
             task = bar.add_task("training", total=None)
 
@@ -66,11 +80,57 @@ def train(
                 )
 
             bundle = train_model(
-                data, target, seed=seed, epochs=epochs, quick=quick, start=begin, progress=advance
+                data,
+                target,
+                seed=seed,
+                epochs=epochs or (EPOCHS if begin is None else CARRY_ON_EPOCHS),
+                quick=quick,
+                start=begin,
+                extra=None if known is None else known.training,
+                progress=advance,
             )
     except (DataError, BundleError, OSError) as error:
         raise CannotRun(str(error)) from error
     answers().print(f"bundle  {bundle}")
+    if known is not None:
+        _compare(context, data, known, bundle)
+
+
+def _reviews(context: typer.Context, bundle: Path) -> "Reviewed":
+    """Return people's answers. Raises CannotRun where there is none to learn from."""
+    from cli.reviewed import reviewed
+    from model.manifest import load_manifest
+    from store import queries
+
+    manifest = load_manifest(bundle)
+    with queries.reading(given(context).settings.store) as connection:
+        found = reviewed(connection, manifest.classes, (manifest.input.height, manifest.input.width))
+    if not len(found.training):
+        raise CannotRun("no reviewed image has its pixels; ./tailorbird review asks for answers")
+    aside = f", {found.unusable:,} without pixels or of other classes" if found.unusable else ""
+    say(f"{len(found.training):,} reviewed images to learn from, {len(found.held_out):,} held out{aside}")
+    return found
+
+
+def _compare(context: typer.Context, data: Path, known: "Reviewed", bundle: Path) -> None:
+    """Measure the candidate beside the bundle that serves."""
+    from cli.candidates import measured, relabelled, show
+    from model.classifier import Classifier
+    from model.data import DataError, load_dataset
+    from store import queries
+
+    settings = given(context).settings
+    before = Classifier.open(settings.model.bundle, settings.model.engine, settings.model.threads)
+    after = Classifier.open(bundle, settings.model.engine, settings.model.threads)
+    rows = []
+    try:
+        rows.append(measured("test images", load_dataset(data, "test", after.input), before, after))
+    except DataError as error:
+        say(f"no test images: {error}")
+    rows.append(measured("reviewed, never trained on", known.held_out, before, after))
+    with queries.reading(settings.store) as connection:
+        rows.append(relabelled(connection, after))
+    show(rows, before.version, after.version)
 
 
 def evaluate(

@@ -37,6 +37,17 @@ class Dataset:
         """How many images there are."""
         return len(self.labels)
 
+    def joined(self, *others: Dataset) -> Dataset:
+        """Return these images and others of the same classes and size. Raises `DataError`."""
+        for other in others:
+            if other.classes != self.classes or other.images.shape[1:] != self.images.shape[1:]:
+                raise DataError("images of other classes, or of another size, cannot be joined")
+        parts = (self, *others)
+        names = tuple(name for part in parts for name in part.names)
+        images = np.concatenate([part.images for part in parts])
+        labels = np.concatenate([part.labels for part in parts])
+        return Dataset(images, labels, self.classes, names)
+
     def subset(self, chosen: NDArray[np.intp]) -> Dataset:
         """Return the images with these indices."""
         names = tuple(self.names[index] for index in chosen)

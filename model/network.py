@@ -47,13 +47,16 @@ def build_network(
     return keras.Model(pixels, logits, name="tailorbird")
 
 
-def take_over(network: keras.Model, start: keras.Model) -> None:
-    """Give a network the weights of those of `start`'s layers that have the same name and shapes."""
+def take_over(network: keras.Model, start: keras.Model) -> int:
+    """Give a network the weights of `start`'s layers of the same name and shapes; return how many fit."""
+    taken = 0
     for layer in start.layers:
         twin = network.get_layer(layer.name) if layer.name in {own.name for own in network.layers} else None
         shapes = [weight.shape for weight in layer.weights]
         if twin is not None and shapes and shapes == [weight.shape for weight in twin.weights]:
             twin.set_weights(layer.get_weights())
+            taken += 1
+    return taken
 
 
 class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] # keras has no types

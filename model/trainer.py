@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.augmentation import augment
+from model.manifest import BundleError
 from model.network import FusedBatchNormalization, build_network, take_over
 
 if TYPE_CHECKING:
@@ -89,15 +90,16 @@ class Trainer:
     ) -> None:
         """Build the network, with the weights of `start` where its layers fit.
 
-        `teacher` has probabilities (n, classes) for the training images.
+        `teacher` has probabilities (n, classes) for the training images. Raises `BundleError` when nothing
+        of `start` fits.
         """
         keras.utils.set_random_seed(recipe.seed)
         classes = len(training.classes)
         shape = (classes, recipe.widths, recipe.blocks)
         self._recipe = recipe
         self._network = build_network(*shape, normalisation=FusedBatchNormalization, dtype=fastest_policy())
-        if start is not None:
-            take_over(self._network, start)
+        if start is not None and not take_over(self._network, start):
+            raise BundleError(f"none of the layers of {start.name} fits the network that is to be trained")
         self.averaged = build_network(*shape)
         self.averaged.set_weights(self._network.get_weights())
         self._targets = tf.constant(_targets(recipe, training, teacher))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -31,6 +31,11 @@ EPOCHS = 30
 VALIDATION_SHARE = 1 / 12
 QUICK_IMAGES = 6_000
 QUICK_EPOCHS = 3
+CARRY_ON_EPOCHS = 8
+CARRY_ON_RATE = (
+    0.02  # what was learned is kept: higher rates forget it, and want a long run to learn it again
+)
+EXTRA_WEIGHT = 5  # a corrected image counts as often as so many others
 QUICK_BATCH = 64  # many small steps, as there are few images
 LEAST_PER_CLASS = 10
 
@@ -55,19 +60,26 @@ def train(
     epochs: int = EPOCHS,
     quick: bool = False,
     start: Path | None = None,
+    extra: Dataset | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Train on the `train` split of `data` and write a new bundle below `out`; return its directory.
 
     First the large network learns, then the small one that will answer before it, with the large one's
-    answers as its teacher. `start` is a bundle's directory whose weights both begin with where their layers
-    fit. The same seed and data give the same networks on the same machine. `quick` takes a tenth of the
-    images and three epochs. A run that was interrupted goes on after its last whole epoch when it is started
-    again with the same settings, and ends where it would have ended. The first bundle below `out` becomes
+    answers as its teacher. `start` is a bundle's directory with whose weights both begin, where their layers
+    fit, at a lower rate. `extra` images, such as people's corrections, count `EXTRA_WEIGHT` times, and are
+    never validated on. The same seed and data give the same networks on the same machine. `quick` takes a
+    tenth of the images and three epochs. A run that was interrupted goes on after its last whole epoch when
+    it is started again with the same settings, and ends where it would have ended. The first bundle below
+    `out` becomes
     the current one. Raises `DataError`, and `BundleError` for `start`.
     """
     training, validation = _split(load_dataset(data, "train"), quick=quick)
+    if extra is not None:
+        training = training.joined(*[extra] * EXTRA_WEIGHT)
     large = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
+    if start is not None:
+        large = replace(large, peak_rate=CARRY_ON_RATE)
     small = large.for_first_network()
     tf.config.experimental.enable_op_determinism()
     run = _Run(training, validation, out, 2 * large.epochs, progress or (lambda _: None))
@@ -78,6 +90,7 @@ def train(
         **asdict(large),
         "first": asdict(small),
         "start": start.name if start else "",
+        "extra": 0 if extra is None else len(extra),
         "history": run.history,
     }
     bundle = pack(first, training, validation, out, second=second, code=code, data=fingerprints(data))
@@ -93,9 +106,10 @@ def teacher_of(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.fl
 
 
 def _networks_of(bundle: Path) -> list[keras.Model]:
-    """Read a bundle's networks, the first and the second; twice the same where it has one."""
-    second = bundle / SECOND if load_manifest(bundle).second else bundle
-    return [read_network(bundle), read_network(second)]
+    """Read a bundle's networks, the first and the second; no first one where the bundle has one network."""
+    if load_manifest(bundle).second:
+        return [read_network(bundle), read_network(bundle / SECOND)]
+    return [None, read_network(bundle)]
 
 
 class _Run:

@@ -143,6 +143,18 @@ class AlertRow:
 
 
 @dataclass(frozen=True)
+class ReviewRow:
+    """What somebody said that an image shows."""
+
+    job_id: str
+    image: str
+    label: str
+    reviewer: str
+    reviewed_at: str
+    how: str
+
+
+@dataclass(frozen=True)
 class Totals:
     """The whole database in numbers, from the jobs' own counts: quick at any size."""
 
@@ -283,6 +295,12 @@ def alerts(
     c = schema.alerts.c
     found = _select(AlertRow, schema.alerts).order_by(c.opened_at.desc(), c.alert_id.desc()).limit(limit)
     return list(_rows(connection, AlertRow, found if state is None else found.where(c.state == state)))
+
+
+def reviews(connection: sa.Connection) -> list[ReviewRow]:
+    """Return every review, by job and image."""
+    c = schema.reviews.c
+    return list(_rows(connection, ReviewRow, _select(ReviewRow, schema.reviews).order_by(c.job_id, c.image)))
 
 
 def facts(connection: sa.Connection, settings: Store) -> Facts:

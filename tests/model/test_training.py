@@ -12,7 +12,8 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from model.bundle import read_golden, verify
 from model.classifier import Classifier
-from model.data import DataError
+from model.data import DataError, Dataset
+from model.manifest import CLASSES, load_manifest
 from model.training import Progress, train
 from tests.model.test_data import idx
 
@@ -77,3 +78,19 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(data: Path, tmp_path:
     assert set(seen) == {1, 2, 3}
     assert whole.name == parts.name
     assert sorted(file.name for file in (tmp_path / "parts").iterdir()) == sorted([parts.name, "current"])
+
+
+def test_training_goes_on_from_a_bundle_with_corrections(data: Path, tmp_path: Path) -> None:
+    """What people corrected is learned, against the labels of all that look alike, and the bundle says so."""
+    first = train(data, tmp_path / "a", seed=6, epochs=1, quick=True)
+    images = np.random.default_rng(3).integers(0, 60, (200, 28, 28)).astype(np.uint8)
+    images[:, 26] = 250  # a row that no class of the data has
+    corrections = Dataset(images, np.full(200, 8), CLASSES, tuple(str(index) for index in range(200)))
+
+    after = train(data, tmp_path / "a", seed=6, epochs=2, quick=True, start=first, extra=corrections)
+
+    assert {"start": first.name, "extra": 200} == {
+        name: load_manifest(after).code[name] for name in ("start", "extra")
+    }
+    labels = Classifier.open(after).classify(images).labels
+    assert (labels == 8).mean() > 0.9
