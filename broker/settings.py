@@ -97,6 +97,7 @@ class Model(Section, frozen=True, kw_only=True):
     bundle: Path = Path("model/bundles")
     engine: Literal["auto", "tensorflow", "openvino", "onnxruntime"] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    training_data: str = ""
 
 
 class Store(Section, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ KINDS: dict[str, type[Message]] = {
     "rejects": messages.Reject,
     "jobs": messages.JobProgress,
     "summaries": messages.JobSummary,
+    "alerts": messages.Alert,
     "events": messages.Event,
     "model": messages.ModelAnnouncement,
     "status": messages.Status,

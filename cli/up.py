@@ -17,6 +17,7 @@ from cli.given import given
 from cli.screen import answers, say
 
 if TYPE_CHECKING:
+    from cli.retraining import Retraining
     from cli.running import RunningLine
 
 STEP_S = 0.2
@@ -32,6 +33,7 @@ def up(context: typer.Context) -> None:
 
     Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again.
     """
+    from cli.retraining import Retraining
     from cli.running import RunningLine
 
     with Ending() as ending, RunningLine(given(context), say, ending) as line:
@@ -39,22 +41,25 @@ def up(context: typer.Context) -> None:
             line.wait_until_ready()
             for text in welcome(line.settings):
                 answers().print(text)
-            _run(line)
+            with Retraining(given(context), line.settings, say) as retraining:
+                _run(line, retraining)
         except KeyboardInterrupt:
             say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
 
 
-def _run(line: "RunningLine") -> None:
+def _run(line: "RunningLine", retraining: "Retraining") -> None:
     from cli.reader import Reader
 
     topics = Topics(line.settings.broker.root)
     flood = Flood()
-    with Reader(line.settings, [topics.events(), topics.summaries()]) as reader:
+    with Reader(line.settings, [topics.events(), topics.summaries(), topics.alerts()]) as reader:
         while True:
             for _, message in reader.hear(STEP_S):
                 _tell(message, flood)
+                retraining.hear(message)
             for kind, count in flood.over(time.monotonic()):
                 say(f"{kind}: {count:,} more; the event log has them all")
+            retraining.step()
             line.step()
 
 
