@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sqlalchemy as sa
 
 from cli.screen import answers, table
 
 if TYPE_CHECKING:
     from model.classifier import Classifier
     from model.data import Dataset
+    from store.queries import Connection
 
 LATEST_JOBS = 5
 
@@ -35,7 +35,7 @@ def measured(what: str, images: "Dataset", before: "Classifier", after: "Classif
     return Row(what, len(images), *(evaluate(one, images).accuracy for one in (before, after)))
 
 
-def relabelled(connection: sa.Connection, after: "Classifier") -> Row:
+def relabelled(connection: "Connection", after: "Classifier") -> Row:
     """Return how many images of the latest jobs the candidate calls something else than what stands."""
     from store import queries
 
@@ -48,7 +48,7 @@ def relabelled(connection: sa.Connection, after: "Classifier") -> Row:
     return Row("other labels in the latest jobs", images, None, changed / images if images else None)
 
 
-def _answered(connection: sa.Connection, job_id: str, model: "Classifier") -> Iterator[tuple[str, str]]:
+def _answered(connection: "Connection", job_id: str, model: "Classifier") -> Iterator[tuple[str, str]]:
     """Yield each kept image of a job, and what the model calls it."""
     from store.kept import kept_images
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sqlalchemy as sa
 
 if TYPE_CHECKING:
     from model.data import Dataset
+    from store.queries import Connection
 
 HELD_OUT = 5
 """One reviewed image of so many is never trained on, by a checksum of its name: the same ones every time, so
@@ -24,7 +24,7 @@ class Reviewed:
     unusable: int
 
 
-def reviewed(connection: sa.Connection, classes: tuple[str, ...], side: tuple[int, int]) -> Reviewed:
+def reviewed(connection: "Connection", classes: tuple[str, ...], side: tuple[int, int]) -> Reviewed:
     """Return the reviewed images whose pixels were kept, of these classes and this (height, width)."""
     from model.data import Dataset
     from store.kept import kept_image

@@ -22,6 +22,9 @@ from store.times import moment, seconds_between, stamp_of
 
 STREAM_ROWS = 1000
 
+Connection = sa.Connection
+"""For the types of those who pass one on and know no SQLAlchemy."""
+
 
 @dataclass(frozen=True)
 class Job:
