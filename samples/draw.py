@@ -118,4 +118,4 @@ def draw_all(folder: Path) -> int:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
-    print(f"{draw_all(target)} pictures in {target}")  # noqa: T201 - a program's answer
+    print(f"{draw_all(target)} pictures in {target}")
