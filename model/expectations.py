@@ -19,19 +19,19 @@ BINS = 10
 
 
 def expectations(
-    figures: Evaluation, images: NDArray[np.uint8], answered: NDArray[np.intp]
+    figures: Evaluation, images: NDArray[np.uint8], probabilities: NDArray[np.float32]
 ) -> dict[str, Any]:
     """Return `Manifest.expectations` from the figures on validation.
 
-    `images` (n, 28, 28) uint8 are its images, `answered` (n,) the classes that the model gave them.
-
+    `images` (n, 28, 28) uint8 are its images, `probabilities` (n, classes) the model's answers, calibrated.
     A class's `accuracy` is its precision: of what was called so, how much is. That, and not the recall, is
-    what the mean confidence of the images called so estimates.
+    what the mean confidence of the images called so estimates; by how much it misses it is the class's
+    `calibration_error`.
     """
-    counts = np.bincount(answered, minlength=len(figures.per_class))
+    answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     classes = {
-        name: {"accuracy": round(row["precision"], 4), "share": round(int(count) / figures.images, 4)}
-        for (name, row), count in zip(figures.per_class.items(), counts, strict=True)
+        name: _class(row["precision"], confidence[answered == index], figures.images)
+        for index, (name, row) in enumerate(figures.per_class.items())
     }
     seen = measure(images)
     return {
@@ -40,6 +40,17 @@ def expectations(
         "classes": classes,
         "statistics": {name: _bins(getattr(seen, name), answered, list(classes)) for name in STATISTICS},
     }
+
+
+def _class(accuracy: float, confidence: NDArray[np.float32], images: int) -> dict[str, float]:
+    """Figures of one class; `confidence` is that of the images called so, maybe none."""
+    mean = float(confidence.mean()) if len(confidence) else accuracy
+    found = {
+        "accuracy": accuracy,
+        "share": len(confidence) / images,
+        "calibration_error": abs(mean - accuracy),
+    }
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def _bins(values: NDArray[np.float32], answered: NDArray[np.intp], classes: list[str]) -> dict[str, Any]:

@@ -38,8 +38,9 @@ class Manifest:
     the validation images for which it does. `weights` counts those of both.
 
     `expectations` is what the model should reach and see, from validation, all of it shares 0..1: `accuracy`,
-    `calibration_error`, `classes` (by name: `accuracy`, the share of the images called so that are, and
-    `share` of all images), and `statistics` (by name: the `edges` of bins, and by class the shares in them).
+    `calibration_error`, `classes` (by name: `accuracy`, the share of the images called so that are, `share`
+    of all images, and `calibration_error`), and `statistics` (by name: the `edges` of bins, and by class
+    the shares in them).
     """
 
     version: str

@@ -113,9 +113,7 @@ def pack(
             manifest,
             thresholds=guard.thresholds,
             accuracy=_headlines(figures),
-            expectations=expectations(
-                figures[REFERENCE], validation.images, probabilities[REFERENCE].argmax(axis=1)
-            ),
+            expectations=expectations(figures[REFERENCE], validation.images, probabilities[REFERENCE]),
         )
         bins = reliability(probabilities[REFERENCE], validation.labels)
         write_card(scratch, manifest, figures[REFERENCE], bins, list((code or {}).get("history", [])))

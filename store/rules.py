@@ -86,7 +86,8 @@ def judged(figures: Figures, bounds: Monitor) -> list[Judgement]:
 
 def _expected_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
     bound = bounds.expected_accuracy or _reached(figures.expectations, bounds)
-    found = _estimate(sum(figures.classes.values(), Sums()), figures, bounds)
+    whole, error = sum(figures.classes.values(), Sums()), figures.calibration_error
+    found = expected_accuracy(whole, calibration_error=error, least_images=bounds.least_images)
     if bound and found.value is not None:
         yield _accuracy("expected-accuracy", "", found, bound)
 
@@ -96,14 +97,10 @@ def _class_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
     reference = figures.expectations.get("classes", {})
     for label, sums in figures.classes.items():
         bound = given.get(label) or _reached(reference.get(label, {}), bounds)
-        found = _estimate(sums, figures, bounds)
+        error = float(reference.get(label, {}).get("calibration_error", figures.calibration_error))
+        found = expected_accuracy(sums, calibration_error=error, least_images=bounds.least_images)
         if bound and found.value is not None:
             yield _accuracy("class-accuracy", label, found, bound)
-
-
-def _estimate(sums: Sums, figures: Figures, bounds: Monitor) -> Estimate:
-    error = figures.calibration_error
-    return expected_accuracy(sums, calibration_error=error, least_images=bounds.least_images)
 
 
 def _reached(expectation: Mapping[str, Any], bounds: Monitor) -> float:
