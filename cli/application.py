@@ -21,6 +21,7 @@ from cli import (
     modelling,
     models,
     reconcile,
+    replay,
     results,
     status,
     up,
@@ -50,6 +51,7 @@ GROUPS = (
     configuration,
     modelling,
     models,
+    replay,
     development,
     chaos,
 )
