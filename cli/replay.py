@@ -94,13 +94,13 @@ def _stored(connection: "Connection", jobs: Iterable[str]) -> int:
 
 def _rescored(connection: "Connection", jobs: Iterable[str], classifier: "Classifier") -> Iterator[Rescored]:
     """Yield each image of the jobs whose pixels are kept, with both answers."""
+    from store.answers import answered
     from store.kept import kept_images
-    from store.standing import standing
 
     for job_id in dict.fromkeys(jobs):
         for names, shape, content in kept_images(connection, job_id):
             _check_shape(job_id, shape, classifier)
-            before = standing(connection, job_id, names)
+            before = answered(connection, job_id, names)
             for name, after in zip(names, _answers(classifier, shape, content), strict=True):
                 one = before[name]
                 old = Answer(one.label, one.confidence, one.suspect)

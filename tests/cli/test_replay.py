@@ -15,8 +15,8 @@ from cli.application import main
 from model.manifest import load_manifest, resolve_bundle
 from model.preprocessing import prepare
 from store import database
+from store.answers import answered
 from store.queries import reading
-from store.standing import standing
 from store.upgrading import upgrade
 from store.writer import Writer
 from tests.cli.conftest import PICTURES
@@ -146,7 +146,7 @@ def test_replay_writes_no_row(call: Call, config: Path) -> None:
     call("j1")
 
     with reading(read_settings(config, {}).settings.store) as connection:
-        found = standing(connection, "j1", ["a.png", "=b.png", "nobody.png"])
+        found = answered(connection, "j1", ["a.png", "=b.png", "nobody.png"])
     assert {"a.png": "Bag", "=b.png": "Coat"} == {name: one.label for name, one in found.items()}
 
 

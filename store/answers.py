@@ -11,7 +11,7 @@ from store.statements import NAMES_ASKED
 
 
 @dataclass(frozen=True)
-class Standing:
+class Answered:
     """An image's row, and the label of its review, None where nobody has looked."""
 
     label: str
@@ -20,12 +20,12 @@ class Standing:
     right: str | None
 
 
-def standing(connection: sa.Connection, job_id: str, images: Sequence[str]) -> dict[str, Standing]:
+def answered(connection: sa.Connection, job_id: str, images: Sequence[str]) -> dict[str, Answered]:
     """Return what stands of each of these images that has a prediction."""
-    found: dict[str, Standing] = {}
+    found: dict[str, Answered] = {}
     for start in range(0, len(images), NAMES_ASKED):
         for row in connection.execute(_select(job_id, images[start : start + NAMES_ASKED])):
-            found[row.image] = Standing(*row[1:])
+            found[row.image] = Answered(*row[1:])
     return found
 
 
