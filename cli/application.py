@@ -22,6 +22,7 @@ from cli import (
     models,
     reconcile,
     replay,
+    report,
     results,
     status,
     up,
@@ -52,6 +53,7 @@ GROUPS = (
     modelling,
     models,
     replay,
+    report,
     development,
     chaos,
 )
