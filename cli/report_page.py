@@ -56,6 +56,7 @@ def job_page(contents: Contents, job: JobContents, made_at: datetime) -> str:
     """Return the report of one job, with its contact sheet."""
     title = f"Job {job.job.job_id}"
     parts = next(iter(contents.parts.values()), None)
+    trusted = {label: sums.mean for step in contents.classes.values() for label, sums in step.items()}
     return _rendered(
         "job.html",
         contents,
@@ -63,6 +64,7 @@ def job_page(contents: Contents, job: JobContents, made_at: datetime) -> str:
         title=title,
         found=job,
         parts=parts,
+        trusted=trusted,
         left_out=max(0, job.job.stored - len(job.sheet)),
         sheet=_sheet(job),
     )

@@ -250,7 +250,7 @@ def test_job_has_its_failures_and_a_sheet_of_its_images(call: Call) -> None:
         one["title"] for one in page.all("li") if "title" in one
     ]
     assert "least sure" in page.text
-    assert "Coat 1 87.5 % not known" in page.text
+    assert "Coat 1 87.5 % \N{EN DASH} not known" in page.text
 
 
 @pytest.mark.usefixtures("writer")
