@@ -42,6 +42,8 @@ class Contents:
     speed: dict[str, figures.Speed]
     parts: dict[str, figures.BatchSums]
     reviewed: report_reviews.Reviewed
+    accuracy: Estimate
+    """What the answers say of all images; not enough data where too few were drawn by chance."""
     alerts: list[AlertRow]
     wrong: list[images.Shown]
     suspects: list[images.Shown]
@@ -70,6 +72,7 @@ def contents(connection: "Connection", scope: figures.Scope, monitor: Monitor) -
     """Gather a report."""
     headline, step = figures.headline(connection, scope), figures.step_of(connection, scope)
     served = figures.served(connection, scope)
+    reviewed = report_reviews.reviewed(connection, scope)
     over_time = figures.classes_over_time(connection, scope, step)
     wrong = images.reviewed_wrong(connection, scope, limit=SHOWN_EACH)
     suspects = images.suspects(connection, scope, limit=SHOWN_EACH)
@@ -86,7 +89,8 @@ def contents(connection: "Connection", scope: figures.Scope, monitor: Monitor) -
         classes=over_time,
         speed=figures.speed_over_time(connection, scope, step),
         parts=figures.parts_over_time(connection, scope, step),
-        reviewed=report_reviews.reviewed(connection, scope),
+        reviewed=reviewed,
+        accuracy=report_reviews.accuracy(connection, scope, reviewed.images),
         alerts=figures.alerts_of(connection, scope, limit=ALERTS),
         wrong=wrong,
         suspects=suspects,

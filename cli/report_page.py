@@ -148,11 +148,13 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _reviewed(contents: Contents) -> tuple[str, str]:
-    found = contents.reviewed
+    found, estimate = contents.reviewed, contents.accuracy
     if not found.images:
         return NONE, "nobody has looked"
-    note = f"{found.right:,} of {found.images:,} reviewed images; doubtful ones are looked at more often"
-    return _percent(found.right / found.images), note
+    right = f"{found.right:,} of {found.images:,} reviewed images"
+    if estimate.enough:
+        return _percent(estimate.value), f"{_interval(estimate)} of all images; right are {right}"
+    return _percent(found.right / found.images), f"{right}, of which many may be doubtful ones"
 
 
 def tiles(found: Iterable[Shown], pictures: Pictures, marks: Iterable[str] = ()) -> list[Tile]:

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from store import review_scope
+from store.estimates import Estimate, not_enough
 from store.queries import stream
 from store.report_figures import Scope
+from store.review_queue import population, standing
 from store.schema import jobs, predictions, reviews
 
 BINS = 10
@@ -51,3 +54,14 @@ def reviewed(connection: sa.Connection, scope: Scope) -> Reviewed:
     for label, confidence, right in map(tuple, stream(connection, found.where(*scope.conditions))):
         result.add(label, confidence, right)
     return result
+
+
+def accuracy(connection: sa.Connection, scope: Scope, answers: int) -> Estimate:
+    """Return what the answers say of all images, by those that chance drew; `answers` is how many there are.
+
+    Not enough data for a period with an end: which images were drawn from it is not written down.
+    """
+    if not answers or scope.until is not None:
+        return not_enough(answers)
+    among = review_scope.Scope(job=scope.job_id, since=scope.since)
+    return standing(connection, among, population(connection, among)).accuracy

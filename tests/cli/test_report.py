@@ -160,6 +160,14 @@ def test_period_says_how_much_and_how_well(call: Call) -> None:
     assert "Speed 2 images/s 2.0 s in all" in page.text
 
 
+def test_accuracy_is_told_of_all_images_where_chance_drew_enough(call: Call, writer: Writer) -> None:
+    """Here every image was looked at. Of a period with an end it is told of the reviewed ones alone."""
+    review(writer, "c.png", "Coat")
+
+    assert "66.7 % 66.7 % to 66.7 % of all images; right are 2 of 3 reviewed images" in Page(call()[1]).text
+    assert "2 of 3 reviewed images, of which many" in Page(call("--until", "2026-11-23")[1]).text
+
+
 @pytest.mark.usefixtures("writer")
 def test_every_plot_has_a_title(call: Call) -> None:
     """What it shows, over what, and the figures behind it."""
