@@ -21,6 +21,8 @@ from cli import (
     modelling,
     models,
     reconcile,
+    replay,
+    report,
     results,
     status,
     up,
@@ -50,6 +52,8 @@ GROUPS = (
     configuration,
     modelling,
     models,
+    replay,
+    report,
     development,
     chaos,
 )

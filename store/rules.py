@@ -93,14 +93,19 @@ def _expected_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]
 
 
 def _class_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
-    given = {name: float(share) for name, _, share in (one.rpartition("=") for one in bounds.class_accuracy)}
     reference = figures.expectations.get("classes", {})
     for label, sums in figures.classes.items():
-        bound = given.get(label) or _reached(reference.get(label, {}), bounds)
+        bound = class_bound(label, figures.expectations, bounds)
         error = float(reference.get(label, {}).get("calibration_error", figures.calibration_error))
         found = expected_accuracy(sums, calibration_error=error, least_images=bounds.least_images)
         if bound and found.value is not None:
             yield _accuracy("class-accuracy", label, found, bound)
+
+
+def class_bound(label: str, expectations: Mapping[str, Any], bounds: Monitor) -> float:
+    """Return the accuracy that is expected of images with a label: as set, or the bundle's; 0 if neither."""
+    given = {name: float(share) for name, _, share in (one.rpartition("=") for one in bounds.class_accuracy)}
+    return given.get(label) or _reached(expectations.get("classes", {}).get(label, {}), bounds)
 
 
 def _reached(expectation: Mapping[str, Any], bounds: Monitor) -> float:

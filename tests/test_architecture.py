@@ -35,6 +35,8 @@ ONLY_HOME = {
     "alembic": "store",
     "pandas": "store",
     "nicegui": "dashboard",
+    "jinja2": "cli",
+    "markupsafe": "cli",
     "typer": "cli",
     "rich": "cli",
 }

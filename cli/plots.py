@@ -1,0 +1,217 @@
+"""Plots as inline SVG: pure functions from figures to markup, which escapes every text that it is given.
+
+Colours, dashes and dark mode are the page's style sheet's; a plot only names classes (`s0`, `s1`, … for its
+series). Why no library draws them: docs/decisions/0005-plots-as-own-svg.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+LETTER = 7
+"""The width of a letter below an axis, in SVG units: texts must not run into each other."""
+
+GAP = 0.16
+"""The part of a bar's place that stays empty."""
+
+COLOURS = 10
+"""Series that the page's style sheet tells apart."""
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where values lie: from `low` to `high` upwards, `columns` places across; sizes are SVG units."""
+
+    low: float
+    high: float
+    columns: float
+    width: float = 440
+    height: float = 240
+    left: float = 54
+    right: float = 18
+    top: float = 26
+    bottom: float = 38
+
+    def x(self, column: float) -> float:
+        """Return where a column's left edge is."""
+        return self.left + (self.width - self.left - self.right) * column / self.columns
+
+    def y(self, value: float) -> float:
+        """Return where a value is."""
+        share = (value - self.low) / (self.high - self.low)
+        return self.height - self.bottom - (self.height - self.top - self.bottom) * share
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What stands beside a plot: its title, what goes up and across, and the unit of what goes up."""
+
+    title: str
+    up: str
+    across: str
+    percent: bool = False
+
+    def tick(self, value: float) -> str:
+        """Return a value as it stands beside the axis."""
+        if self.percent:
+            return f"{100 * value:.0f} %"
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def bound_above(value: float) -> float:
+    """Return a round number of four even steps that is at least `value`."""
+    if value <= 0:
+        return 1.0
+    size = 1.0
+    while size >= value:
+        size /= 10
+    while size * 10 < value:
+        size *= 10
+    return next(size * step for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if size * step >= value)
+
+
+def lines(
+    axes: Axes, steps: Sequence[str], values: Values, frame: Frame, *, bound: float | None, series: int = 0
+) -> Markup:
+    """Draw one series over time, with a dashed line at `bound`. A step without a value breaks the line."""
+    parts = [_dashes(frame, bound)] if bound is not None else []
+    points = [
+        None if value is None else (frame.x(column + 0.5), frame.y(value))
+        for column, value in enumerate(values)
+    ]
+    parts += [_line(run, series) for run in _runs(points)]
+    parts += [
+        _dot(*point, series, f"{step}: {axes.tick(value)}")
+        for step, value, point in zip(steps, values, points, strict=True)
+        if point is not None and value is not None
+    ]
+    return _drawn(axes, frame, steps, parts)
+
+
+def stacks(
+    axes: Axes,
+    steps: Sequence[str],
+    series: Sequence[tuple[str, Values]],
+    frame: Frame,
+    *,
+    colours: Sequence[int] = range(COLOURS),
+) -> Markup:
+    """Draw a bar for each step, the series' values on each other, the first at the bottom."""
+    parts = []
+    below = [0.0] * len(steps)
+    for number, (name, values) in zip(colours, series, strict=False):
+        for column, value in enumerate(values):
+            if value:
+                told = f"{steps[column]}, {name}: {axes.tick(value)}"
+                parts.append(_bar(frame, column, below[column], below[column] + value, number, told))
+                below[column] += value
+    return _drawn(axes, frame, steps, parts)
+
+
+def reliability(axes: Axes, bins: Sequence[tuple[int, float, float]]) -> Markup:
+    """Draw the accuracy of bins over confidence: (images, mean confidence, accuracy) of each, 0..1.
+
+    On the diagonal a confidence means what it says.
+    """
+    frame = Frame(0, 1, len(bins))
+    parts = []
+    for column, (images, confidence, accuracy) in enumerate(bins):
+        if images:
+            told = f"{images:,} images, confidence {confidence:.1%}, right {accuracy:.1%}"
+            parts += [
+                _bar(frame, column, 0, accuracy, 0, told),
+                _text(frame.x(column + 0.5), frame.y(accuracy) - 4, f"{images:,}", "middle", "count"),
+                _dot(frame.x(confidence * len(bins)), frame.y(accuracy), 1, told),
+            ]
+    ends = (frame.x(0), frame.y(0), frame.x(len(bins)), frame.y(1))
+    parts.append(Markup('<line class="dash" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends))
+    edges = [f"{column / len(bins):.0%}" for column in range(len(bins) + 1)]
+    return _drawn(axes, frame, edges, parts, within=0)
+
+
+def small(frame: Frame) -> Frame:
+    """Return a frame for one of many small plots."""
+    return replace(frame, width=240, height=150, left=44, bottom=36)
+
+
+def _runs(points: Iterable[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+    """Return the points between the gaps."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if point is None:
+            runs.append([])
+        else:
+            runs[-1].append(point)
+    return [run for run in runs if len(run) > 1]
+
+
+def _drawn(
+    axes: Axes, frame: Frame, steps: Sequence[str], parts: Iterable[Markup], *, within: float = 0.5
+) -> Markup:
+    """Return the whole picture: its names for those who cannot see it, the axes, and what stands in them.
+
+    The steps' texts stand so far within their columns: 0 is the left edge.
+    """
+    begin = Markup('<svg viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><title>{}</title>').format(
+        frame.width, frame.height, f"{axes.title}: {axes.up} over {axes.across}", axes.title
+    )
+    names = [
+        _text(2, 12, axes.up, "start", "name"),
+        _text(frame.width - frame.right, frame.height - 4, axes.across, "end", "name"),
+    ]
+    return Markup("").join(
+        [begin, *_grid(axes, frame), *_steps(frame, steps, within), *names, *parts, Markup("</svg>")]
+    )
+
+
+def _grid(axes: Axes, frame: Frame) -> list[Markup]:
+    found = []
+    for quarter in range(5):
+        value = frame.low + (frame.high - frame.low) * quarter / 4
+        y = frame.y(value)
+        ends = (frame.left, y, frame.width - frame.right, y)
+        line = Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends)
+        found += [line, _text(frame.left - 6, y + 4, axes.tick(value), "end")]
+    return found
+
+
+def _steps(frame: Frame, steps: Sequence[str], within: float) -> list[Markup]:
+    """Return the texts below the axis, no more than fit."""
+    letters = max(map(len, steps), default=0) + 2
+    every = -(-len(steps) * letters * LETTER // int(frame.width - frame.left)) or 1
+    y = frame.height - frame.bottom + 15
+    return [_text(frame.x(i + within), y, steps[i], "middle") for i in range(0, len(steps), every)]
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        kind, x, y, anchor, text
+    )
+
+
+def _dashes(frame: Frame, value: float) -> Markup:
+    y = frame.y(min(max(value, frame.low), frame.high))
+    ends = (frame.left, y, frame.width - frame.right, y)
+    return Markup('<line class="dash" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends)
+
+
+def _line(points: Iterable[tuple[float, float]], series: int) -> Markup:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return Markup('<polyline class="line s{}" points="{}"/>').format(series, path)
+
+
+def _dot(x: float, y: float, series: int, told: str) -> Markup:
+    return Markup('<circle class="dot s{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}</title></circle>').format(
+        series, x, y, told
+    )
+
+
+def _bar(frame: Frame, column: int, low: float, high: float, series: int, told: str) -> Markup:
+    left, right = frame.x(column + GAP / 2), frame.x(column + 1 - GAP / 2)
+    y, height = frame.y(high), frame.y(low) - frame.y(high)
+    return Markup(
+        '<rect class="bar s{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.2f}"><title>{}</title></rect>'
+    ).format(series, left, y, right - left, height, told)

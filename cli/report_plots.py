@@ -1,0 +1,198 @@
+"""A report's plots and the tables behind them: figures become pictures, and can be read as numbers too."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from cli import plots
+from cli.plots import Axes, Frame
+from cli.report_contents import Contents
+from store.report_figures import DAY, HOUR, JOB, MONTH, PARTS
+from store.report_reviews import BINS, Reviewed
+from store.schema import CLASSES
+
+ACROSS = {MONTH: "month", DAY: "day, UTC", HOUR: "hour, UTC", JOB: "opening of the job, UTC"}
+LEAST_REVIEWED = 30
+"""With fewer answers a share of right ones says too little."""
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture, what its colours mean, and its figures as a table."""
+
+    title: str
+    picture: Markup
+    note: str = ""
+    legend: Sequence[tuple[str, int]] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = field(default_factory=list)
+
+
+def labels_of(contents: Contents) -> list[str]:
+    """Return the labels that were given, in the order of the schema's classes, others behind them."""
+    seen = {label for step in contents.classes.values() for label in step}
+    return [*(label for label in CLASSES if label in seen), *sorted(seen - set(CLASSES))]
+
+
+def series_of(label: str) -> int:
+    """Return a label's colour, the same in every plot."""
+    return CLASSES.index(label) if label in CLASSES else len(CLASSES) - 1
+
+
+def step_texts(steps: Iterable[str]) -> list[str]:
+    """Return steps of time as they stand below an axis: no year, and no day that all share."""
+    found = list(steps)
+    one_day = len({step[:DAY] for step in found}) == 1
+    return [_step_text(step, one_day=one_day) for step in found]
+
+
+def _step_text(step: str, *, one_day: bool) -> str:
+    if len(step) == JOB:
+        return step[11:19] if one_day else f"{step[5:10]} {step[11:16]}"
+    return {MONTH: step, DAY: step[5:]}.get(len(step), f"{step[5:10]} {step[11:]}h")
+
+
+def confidence(contents: Contents) -> list[Plot]:
+    """Return a plot for each label: its mean confidence over time, with its threshold."""
+    labels = labels_of(contents)
+    means = {
+        label: [row[label].mean if label in row else None for row in contents.classes.values()]
+        for label in labels
+    }
+    bounds = [contents.bounds[label] for label in labels if label in contents.bounds]
+    low = _floor([value for row in means.values() for value in row if value is not None] + bounds)
+    steps = step_texts(contents.classes)
+    frame = plots.small(Frame(low, 1, len(steps)))
+    return [_confidence(label, means[label], contents, steps, frame) for label in labels]
+
+
+def _confidence(
+    label: str, values: Sequence[float | None], contents: Contents, steps: Sequence[str], frame: Frame
+) -> Plot:
+    bound = contents.bounds.get(label)
+    axes = Axes(f"Mean confidence of {label}", "mean confidence", ACROSS[contents.step], percent=True)
+    picture = plots.lines(axes, steps, values, frame, bound=bound, series=series_of(label))
+    return Plot(
+        label, picture, note="no threshold known" if bound is None else f"threshold {_percent(bound)}"
+    )
+
+
+def _floor(values: Sequence[float]) -> float:
+    """Return where the axis begins: a fifth below which nothing lies."""
+    return max(0.0, int((min(values, default=0.0) - 1e-9) * 5) / 5) if values else 0.0
+
+
+def confidence_table(contents: Contents) -> tuple[list[str], list[list[Cell]]]:
+    """Return the figures of `confidence`: a row for each step."""
+    labels = labels_of(contents)
+    rows: list[list[Cell]] = [
+        [step, *(_percent(row[label].mean) if label in row else "" for label in labels)]
+        for step, row in zip(step_texts(contents.classes), contents.classes.values(), strict=True)
+    ]
+    return [ACROSS[contents.step], *labels], rows
+
+
+def mix(contents: Contents) -> Plot:
+    """Return the share of each label over time."""
+    labels, steps = labels_of(contents), step_texts(contents.classes)
+    wholes = [sum(one.images for one in row.values()) for row in contents.classes.values()]
+    counts = {
+        label: [row[label].images if label in row else 0 for row in contents.classes.values()]
+        for label in labels
+    }
+    series = [
+        (label, [count / whole for count, whole in zip(counts[label], wholes, strict=True)])
+        for label in labels
+    ]
+    axes = Axes("Class mix over time", "share of the images", ACROSS[contents.step], percent=True)
+    rows: list[list[Cell]] = [
+        [step, *(counts[label][i] for label in labels), wholes[i]] for i, step in enumerate(steps)
+    ]
+    return Plot(
+        axes.title,
+        plots.stacks(axes, steps, series, Frame(0, 1, len(steps)), colours=list(map(series_of, labels))),
+        legend=[(label, series_of(label)) for label in labels],
+        columns=[ACROSS[contents.step], *labels, "images"],
+        rows=rows,
+    )
+
+
+def latency(contents: Contents) -> Plot:
+    """Return how many milliseconds a batch takes on average, by part, over time."""
+    steps = step_texts(contents.parts)
+    means: Mapping[str, list[float]] = {
+        part: [1000 * sums.seconds[part] / sums.batches for sums in contents.parts.values()] for part in PARTS
+    }
+    wholes = [sum(means[part][i] for part in PARTS) for i in range(len(steps))]
+    axes = Axes("Latency of a batch by part", "ms, mean of a batch", ACROSS[contents.step])
+    frame = Frame(0, plots.bound_above(max(wholes)), len(steps))
+    rows: list[list[Cell]] = [
+        [step, *(f"{means[part][i]:,.1f}" for part in PARTS), f"{wholes[i]:,.1f}"]
+        for i, step in enumerate(steps)
+    ]
+    return Plot(
+        axes.title,
+        plots.stacks(axes, steps, list(means.items()), frame),
+        note="read and prepare: the agent; wait: until the batch is full; predict: the model; store: from the"
+        " prediction to the row.",
+        legend=[(part, number) for number, part in enumerate(PARTS)],
+        columns=[ACROSS[contents.step], *(f"{part}, ms" for part in PARTS), "sum, ms"],
+        rows=rows,
+    )
+
+
+def speed(contents: Contents) -> Plot:
+    """Return images per second over time."""
+    steps = step_texts(contents.speed)
+    rates = [one.images / one.process_s for one in contents.speed.values()]
+    axes = Axes("Speed", "images/s, first seen to last answered", ACROSS[contents.step])
+    frame = Frame(0, plots.bound_above(max(rates)), len(steps))
+    rows: list[list[Cell]] = [
+        [step, one.images, f"{one.process_s:,.1f}", f"{one.images / one.process_s:,.1f}"]
+        for step, one in zip(steps, contents.speed.values(), strict=True)
+    ]
+    columns = [ACROSS[contents.step], "images", "seconds", "images/s"]
+    return Plot(
+        axes.title, plots.stacks(axes, steps, [("images/s", rates)], frame), columns=columns, rows=rows
+    )
+
+
+def reliability(reviewed: Reviewed) -> Plot | None:
+    """Return accuracy over confidence as people found it; None of too few reviews."""
+    if reviewed.images < LEAST_REVIEWED:
+        return None
+    bins = [
+        (one.images, one.confidence / one.images, one.right / one.images) if one.images else (0, 0.0, 0.0)
+        for one in reviewed.bins
+    ]
+    axes = Axes("Reliability", "share that was right", "confidence", percent=True)
+    rows: list[list[Cell]] = [
+        [f"{i / BINS:.0%} to {(i + 1) / BINS:.0%}", images, _percent(mean), _percent(right)]
+        for i, (images, mean, right) in enumerate(bins)
+        if images
+    ]
+    return Plot(
+        axes.title,
+        plots.reliability(axes, bins),
+        note="Numbers are images; on the dashed line confidence means what it says.",
+        columns=["confidence", "images", "mean confidence", "right"],
+        rows=rows,
+    )
+
+
+def confusion(reviewed: Reviewed) -> tuple[list[str], list[tuple[str, list[tuple[int, float]]]]]:
+    """Return the labels, and for each right one the images by label given: count, and share of the row."""
+    seen = {label for pair in reviewed.pairs for label in pair}
+    labels = [*(label for label in CLASSES if label in seen), *sorted(seen - set(CLASSES))]
+    rows = []
+    for right in labels:
+        counts = [reviewed.pairs[right, label] for label in labels]
+        rows.append((right, [(count, count / (sum(counts) or 1)) for count in counts]))
+    return labels, rows
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"

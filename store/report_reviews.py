@@ -1,0 +1,67 @@
+"""What people have said of the images that a report is about."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from store import review_scope
+from store.estimates import Estimate, not_enough
+from store.queries import stream
+from store.report_figures import Scope
+from store.review_queue import population, standing
+from store.schema import jobs, predictions, reviews
+
+BINS = 10
+
+
+@dataclass
+class ReviewedBin:
+    """Reviewed images of similar confidence."""
+
+    images: int = 0
+    right: int = 0
+    confidence: float = 0.0
+
+
+@dataclass
+class Reviewed:
+    """What people have said: by label given and right label, and in tenths of confidence."""
+
+    images: int = 0
+    right: int = 0
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(right label, label given) -> images."""
+    bins: list[ReviewedBin] = field(default_factory=lambda: [ReviewedBin() for _ in range(BINS)])
+
+    def add(self, label: str, confidence: float, right: str) -> None:
+        """Count an answer."""
+        one = self.bins[min(BINS - 1, int(confidence * BINS))]
+        one.images += 1
+        one.right += label == right
+        one.confidence += confidence
+        self.images += 1
+        self.right += label == right
+        self.pairs[right, label] += 1
+
+
+def reviewed(connection: sa.Connection, scope: Scope) -> Reviewed:
+    """Return what people have said of the images."""
+    p, r = predictions.c, reviews.c
+    both = reviews.join(predictions, (p.job_id == r.job_id) & (p.image == r.image))
+    found = sa.select(p.label, p.confidence, r.label).select_from(both.join(jobs, jobs.c.job_id == r.job_id))
+    result = Reviewed()
+    for label, confidence, right in map(tuple, stream(connection, found.where(*scope.conditions))):
+        result.add(label, confidence, right)
+    return result
+
+
+def accuracy(connection: sa.Connection, scope: Scope, answers: int) -> Estimate:
+    """Return what the answers say of all images, by those that chance drew; `answers` is how many there are.
+
+    Not enough data for a period with an end: which images were drawn from it is not written down.
+    """
+    if not answers or scope.until is not None:
+        return not_enough(answers)
+    among = review_scope.Scope(job=scope.job_id, since=scope.since)
+    return standing(connection, among, population(connection, among)).accuracy
