@@ -89,7 +89,7 @@ def _through_the_line(settings: Settings, folder: Path, ending: Ending) -> tuple
 def _expect_an_agent(settings: Settings, reader: "Reader") -> None:
     """Raise CannotRun unless the inbox's agent says that it is online."""
     from broker.messages import Status
-    from cli.reader import CONNECT_S
+    from cli.connecting import CONNECT_S
 
     deadline = time.monotonic() + CONNECT_S
     while time.monotonic() < deadline:

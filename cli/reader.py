@@ -2,20 +2,18 @@
 
 import os
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from broker import messages
 from broker.clients import client
-from broker.connection import Delivery, Notice
+from broker.connection import Delivery
 from broker.errors import MessageError
 from broker.messages import Message
 from broker.settings import Settings
 from broker.topics import Topics
-from cli.addresses import is_open, where_is
-from cli.errors import CannotRun
+from cli.connecting import CONNECT_S, wait_for_broker
 
 KINDS: dict[str, type[Message]] = {
     "predictions": messages.PredictionBatch,
@@ -29,7 +27,6 @@ KINDS: dict[str, type[Message]] = {
     "model": messages.ModelAnnouncement,
     "status": messages.Status,
 }
-CONNECT_S = 5.0
 LIMIT = 500
 
 
@@ -40,7 +37,6 @@ class Reader:
         self._broker = settings.broker
         self._topics = Topics(settings.broker.root)
         self._connection = client(settings, "reader", f"cli-{os.getpid()}-{secrets.token_hex(4)}", topics)
-        self._trouble = ""
 
     def __enter__(self) -> Self:
         """Begin to connect."""
@@ -60,20 +56,7 @@ class Reader:
 
     def connect(self, timeout_s: float = CONNECT_S) -> None:
         """Wait for the broker. Raises CannotRun when it does not come."""
-        if not is_open(self._broker):
-            raise CannotRun(f"no broker listens on {where_is(self._broker)}; is `up` running?")
-        deadline = time.monotonic() + timeout_s
-        while not self._connection.connected:
-            if time.monotonic() > deadline:
-                because = f": {self._trouble}" if self._trouble else ""
-                raise CannotRun(f"no connection to the broker at {where_is(self._broker)}{because}")
-            time.sleep(0.01)
-            self._trouble = self._refusal() or self._trouble
-
-    def _refusal(self) -> str:
-        """Look at what came in before the connection stood: only notices can."""
-        found = self._connection.receive(1, 0.0)
-        return next((item.detail for item in found if isinstance(item, Notice)), "")
+        wait_for_broker(self._connection, self._broker, timeout_s)
 
     def hear(self, timeout_s: float) -> Iterator[tuple[str, Message]]:
         """Yield what has come in, waiting at most `timeout_s`; foreign messages are passed over."""

@@ -1,0 +1,60 @@
+"""Answers that are published until they stand."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from broker.memory import MemoryBroker
+from cli.reviewer import WINDOW, Reviewer
+from tests.cli.fake_store import TOPICS, fake_store
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    """A broker within the process."""
+    return MemoryBroker()
+
+
+@pytest.fixture
+def reviewer(broker: MemoryBroker) -> Iterator[Reviewer]:
+    """Anna, who is not patient."""
+    connection = broker.connect("anna", [TOPICS.corrections()])
+    connection.start()
+    yield Reviewer(connection, TOPICS, "anna", resend_s=0.1, patience_s=0.5)
+    connection.stop(1.0)
+
+
+def test_answers_stand_when_their_corrections_have_come(broker: MemoryBroker, reviewer: Reviewer) -> None:
+    """More than are under way at once; each is published once."""
+    answers = [reviewer.answer("j1", f"{place}.png", "Bag", how="selection") for place in range(WINDOW + 100)]
+    counts: list[int] = []
+
+    with fake_store(broker) as heard:
+        assert [] == reviewer.submit(answers, counts.append)
+
+    assert answers == heard
+    assert {("anna", "selection", "")} == {(one.reviewer, one.how, one.stratum) for one in heard}
+    assert sorted(counts) == counts
+    assert len(answers) == counts[-1]
+
+
+def test_answer_without_a_correction_is_sent_again(broker: MemoryBroker, reviewer: Reviewer) -> None:
+    """The same message, which changes nothing if the first one was written."""
+    answer = reviewer.answer("j1", "a.png", "Bag", how="asked", stratum="suspect")
+    deaf = [True, True]
+
+    with fake_store(broker, lambda _: not (deaf and deaf.pop())) as heard:
+        assert [] == reviewer.submit([answer])
+
+    assert [answer] * 3 == heard
+
+
+def test_store_that_is_away_gets_no_answer_to_stand(broker: MemoryBroker, reviewer: Reviewer) -> None:
+    """What does not stand comes back, after a bounded time."""
+    good, bad = (reviewer.answer("j1", name, "Bag", how="asked") for name in ("good", "bad"))
+
+    with fake_store(broker, lambda review: review.image == "good"):
+        assert [bad] == reviewer.submit([good, bad])
+
+    broker.go_away()
+    assert [bad] == reviewer.submit([bad])
