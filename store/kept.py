@@ -51,6 +51,16 @@ def kept_image(connection: sa.Connection, job_id: str, image: str) -> tuple[tupl
     return (height, width), own
 
 
+def kept_batch(connection: sa.Connection, number: int) -> dict[str, tuple[tuple[int, int], bytes]]:
+    """Return each image of the batch with that `batches.id` as `kept_image` does; none if none was kept."""
+    found = sa.select(batches.c.id).select_from(_SOURCE).where(batches.c.id == number)
+    if connection.execute(found).first() is None:
+        return {}
+    names, (_, height, width), content = _batch(connection, number)
+    size = height * width
+    return {name: ((height, width), content[at * size : (at + 1) * size]) for at, name in enumerate(names)}
+
+
 def _batch(connection: sa.Connection, number: int) -> tuple[list[str], Shape, bytes]:
     found = sa.select(pixels.c.images, pixels.c.shape, pixels.c.pixels).select_from(_SOURCE)
     row = connection.execute(found.where(batches.c.id == number)).one()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from broker.messages import PixelBatch
-from store.kept import kept_image, kept_images
+from store.kept import kept_batch, kept_image, kept_images
 from store.writer import Writer
 from tests.store.workbench import JOB, Make
 
@@ -52,3 +52,15 @@ def test_kept_image_is_none_where_there_are_no_pixels(writer: Writer, engine: sa
 
     with engine.connect() as connection:
         assert [None, None, None] == [kept_image(connection, JOB, name) for name in ("a.png", "b.png", "z")]
+
+
+def test_kept_batch_names_each_image(writer: Writer, engine: sa.Engine, make: Make) -> None:
+    """Nothing comes of a batch that was not kept."""
+    writer.write([pixels("a.png", "b.png", batch="b1", first=0), make.batch("a.png", "b.png")])
+
+    with engine.connect() as connection:
+        number = connection.exec_driver_sql("SELECT id FROM batches").scalar_one()
+        found = kept_batch(connection, number)
+        assert {} == kept_batch(connection, number + 1)
+
+    assert {"a.png": ((2, 3), bytes(range(6))), "b.png": ((2, 3), bytes(range(6, 12)))} == found
