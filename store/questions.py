@@ -109,6 +109,12 @@ class Questions:
             self._count_again_at = ended + (ended - began) / COUNTING_SHARE
         return standing(connection, self.scope, self._images)
 
+    @property
+    def expected(self) -> float | None:
+        """The accuracy that the confidence of all images promises, as they were counted last."""
+        images = sum(one.images for one in self._images)
+        return sum(one.confidence_sum for one in self._images) / images if images else None
+
     def next(self, connection: sa.Connection) -> Question | None:
         """Return the next question; None if every image was asked about, or has come in this sitting."""
         strata = list(self.standing(connection).strata)

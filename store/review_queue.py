@@ -55,6 +55,12 @@ def population(connection: sa.Connection, scope: Scope) -> tuple[Stratum, ...]:
     return tuple(counts.get(place, Stratum()) for place in range(len(STRATA)))
 
 
+def is_empty(connection: sa.Connection, scope: Scope) -> bool:
+    """Tell whether no prediction at all is within the scope."""
+    found = sa.select(_P.image).where(*_within(scope)).limit(1)
+    return connection.execute(found).first() is None
+
+
 def standing(connection: sa.Connection, scope: Scope, images: Sequence[Stratum]) -> Standing:
     """Return how far the answers have come among images that `population` has counted, now or a while ago."""
     strata, known_images, known_right = list(images), 0, 0

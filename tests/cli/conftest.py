@@ -58,6 +58,7 @@ def cli() -> RunCli:
         config: Path | None = None,
         more: Mapping[str, str] | None = None,
         timeout_s: float = 100,
+        typed: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         front = [] if config is None else ["--config", str(config)]
         command = [sys.executable, "-m", "cli", *front, *arguments]
@@ -66,6 +67,7 @@ def cli() -> RunCli:
             env=environment(more),
             capture_output=True,
             text=True,
+            input=typed,
             timeout=timeout_s,
             check=False,
             cwd="/",

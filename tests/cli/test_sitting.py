@@ -1,0 +1,191 @@
+"""One person at the keyboard, with a database that a store's own writer made."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from broker.memory import MemoryBroker
+from broker.messages import PixelBatch, Review, ShadowBatch
+from broker.settings import Store
+from cli.pictures import Way
+from cli.review_screen import choices, printable, shown
+from cli.reviewer import Reviewer
+from cli.sitting import Sitting
+from store import database
+from store.queries import reading
+from store.questions import Question, Questions, question
+from store.review_scope import Scope
+from store.upgrading import upgrade
+from store.writer import Writer
+from tests.cli.fake_store import TOPICS, fake_store
+from tests.store.workbench import JOB, Make
+
+Sit = Callable[..., list[str]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Store:
+    """A database's settings."""
+    return Store(url=f"sqlite:///{tmp_path}/store.db", min_free_mb=0)
+
+
+@pytest.fixture
+def writer(settings: Store) -> Iterator[Writer]:
+    """Its writer; the images are bags, one has pixels and a second opinion."""
+    engine = database.writing_engine(settings)
+    upgrade(engine, database.file_of(settings.url))
+    made, make = Writer(engine), Make()
+    made.write(
+        [
+            make.progress("open", 3),
+            PixelBatch(
+                batch_id="b1",
+                job_id=JOB,
+                source="shop",
+                images=("a",),
+                shape=(1, 2, 2),
+                pixels=b"\0\xff\0\xff",
+            ),
+            make.batch("a"),
+            make.batch(make.prediction("b", verdict="suspect", reasons=("busy-ground",)), "c", batch="b2"),
+            ShadowBatch(
+                batch_id="b2",
+                job_id=JOB,
+                source="shop",
+                model_version="m2",
+                predictor="2",
+                predicted_at=make.at,
+                predictions=(make.prediction("b", "Coat", 0.5),),
+            ),
+        ]
+    )
+    yield made
+    engine.dispose()
+
+
+@pytest.fixture
+def sit(settings: Store, writer: Writer) -> Iterator[Sit]:
+    """`sit("1", "u")`: press keys, return what was said; a store of the line's own writes the answers."""
+    broker = MemoryBroker()
+    connection = broker.connect("anna", [TOPICS.corrections()])
+    connection.start()
+    reviewer = Reviewer(connection, TOPICS, "anna", resend_s=0.05, patience_s=0.3)
+
+    def press(*pressed: str, limit: int | None = None, lost: int = 0) -> list[str]:
+        said: list[str] = []
+        left = [lost * 100]
+
+        def write(review: Review) -> bool:
+            if left[0]:
+                left[0] -= 1
+                return False
+            writer.write([review])
+            return True
+
+        sitting = Sitting(
+            questions=Questions(Scope(), Random(1)),
+            reviewer=reviewer,
+            reading=lambda: reading(settings),
+            read_key=iter([*pressed, None]).__next__,
+            say=said.append,
+            original=lambda _: None,
+            limit=limit,
+        )
+        with fake_store(broker, write):
+            sitting.run()
+        return said
+
+    yield press
+    connection.stop(1.0)
+
+
+def answers(settings: Store) -> list[tuple[str, ...]]:
+    """Return what stands in the database."""
+    with reading(settings) as connection:
+        found = connection.exec_driver_sql("SELECT image, label, how, stratum, reviewer FROM reviews")
+        return sorted(tuple(row) for row in found)
+
+
+def test_every_image_is_asked_until_none_is_left(sit: Sit, settings: Store) -> None:
+    """The answers say by which draw they came; after each the accuracy is told."""
+    said = sit("", "e", "")
+
+    assert "nothing is left to ask" == said[-1]
+    assert 3 == len(answers(settings))
+    assert {("asked", "anna")} == {(how, who) for _, _, how, _, who in answers(settings)}
+    assert ["disagreement", "0.7-0.9", "0.7-0.9"] == [
+        row[3] for row in sorted(answers(settings), key=lambda r: r[0] != "b")
+    ]
+    assert any("Coat, not Bag: stored" == line for line in said)
+    assert "true accuracy 66.7% (66.7% to 66.7%) from 3 answers; known to ±1 %" in said[-2]
+
+
+def test_undo_takes_back_and_asks_again(sit: Sit, settings: Store) -> None:
+    """As often as there are answers."""
+    said = sit("", "", "u", "u", "u", "2", "q")
+
+    assert 2 == said.count("Bag was taken back")
+    assert "there is no answer to take back" in said
+    assert ["Ankle boot"] == [label for _, label, *_ in answers(settings)]
+
+
+def test_skipped_image_comes_no_more(sit: Sit, settings: Store) -> None:
+    """And has no answer."""
+    assert "nothing is left to ask" == sit("s", "s", "s")[-1]
+    assert [] == answers(settings)
+
+
+def test_limit_ends_the_sitting(sit: Sit, settings: Store) -> None:
+    """After so many answers that stand."""
+    sit("", "u", "", "", limit=1)
+    assert 1 == len(answers(settings))
+
+
+def test_key_that_means_nothing_names_the_others(sit: Sit, settings: Store) -> None:
+    """The question stays."""
+    said = sit("?", "q")
+    assert "that key means nothing: Enter, 123abcdefghij, s, u or q" == said[-1]
+    assert [] == answers(settings)
+
+
+def test_answer_that_is_not_stored_is_said_and_asked_for_again(sit: Sit, settings: Store) -> None:
+    """Nothing is lost: the same image waits for its key."""
+    said = sit("1", lost=1)
+    assert "the store does not answer: Bag was not stored; press the key again, or q" == said[-1]
+    assert [] == answers(settings)
+
+
+def the(settings: Store, image: str) -> Question:
+    """Return the question of an image."""
+    with reading(settings) as connection:
+        found = question(connection, JOB, image)
+    assert found is not None
+    return found
+
+
+@pytest.mark.usefixtures("writer")
+def test_question_shows_verdict_opinion_and_keys(settings: Store) -> None:
+    """Without pixels it is text alone."""
+    lines = shown(the(settings, "b"), None, Path("/inbox/b"), Way.BLOCKS).splitlines()
+
+    assert ["/inbox/b", "Bag 75.0%, suspect: busy-ground", "m2 says Coat 50.0%", ""] == lines[:4]
+    assert ["1 Bag 75.0%", "2 Ankle boot 25.0%", "3 T-shirt/top 0.0%"] == lines[4:7]
+    assert "(its pixels were not kept)" == lines[-1]
+    assert "Coat" == choices(the(settings, "b"))["e"]
+
+
+@pytest.mark.usefixtures("writer")
+def test_picture_stands_beside_the_text(settings: Store) -> None:
+    """Or above it, where the terminal draws it itself."""
+    picture = ((2, 2), b"\0\xff\0\xff")
+    assert ["autumn/a", " @  Bag 75.0%"] == shown(
+        the(settings, "a"), picture, None, Way.LETTERS
+    ).splitlines()[:2]
+    assert "Bag 75.0%" == shown(the(settings, "a"), picture, None, Way.KITTY).splitlines()[2]
+
+
+def test_name_is_shown_without_what_a_terminal_obeys() -> None:
+    """A stranger may have chosen it."""
+    assert "a?[2Jb" == printable("a\x1b[2Jb")
