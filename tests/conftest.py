@@ -12,7 +12,7 @@ from broker.errors import BrokerProblem
 from broker.mosquitto import find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.settings import Settings
-from broker.settings_reader import read_settings
+from broker.settings_reader import PROJECT, read_settings
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import free_port
 
@@ -92,3 +92,14 @@ def connect() -> Iterator[Callable[..., MqttConnection]]:
     yield make
     for connection in made:
         connection.stop(2.0)
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Path:
+    """The directory with Fashion-MNIST's IDX files; skips where it is absent."""
+    folder = (
+        Path(os.environ.get("TAILORBIRD_TEST_DATA", PROJECT.parent / "shared" / "data")) / "fashion-mnist"
+    )
+    if not folder.is_dir():
+        pytest.skip(f"no Fashion-MNIST at {folder}; TAILORBIRD_TEST_DATA names another folder")
+    return folder
