@@ -6,7 +6,7 @@ ISO 8601 with milliseconds, durations are seconds, probabilities 0..1.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -323,6 +323,35 @@ class Status(Message, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
+class ClassExpectation(Message, frozen=True, kw_only=True):
+    """What a model reached on the validation images that it called so."""
+
+    accuracy: Probability
+    share: Probability = 0.0
+    calibration_error: Probability = 0.0
+
+
+class Reference(Message, frozen=True, kw_only=True):
+    """One statistic of the validation images' pixels: the edges of its bins, and each class's shares."""
+
+    edges: tuple[float, ...]
+    classes: dict[Text, tuple[Probability, ...]]
+
+    def __post_init__(self) -> None:
+        """Hold the shares to the bins."""
+        if any(len(shares) != len(self.edges) + 1 for shares in self.classes.values()):
+            raise ValueError(f"{len(self.edges)} edges want {len(self.edges) + 1} shares of each class")
+
+
+class Expectations(Message, frozen=True, kw_only=True):
+    """What a model should reach and see: `model.manifest.Manifest.expectations`, held to its form."""
+
+    accuracy: Probability
+    calibration_error: Probability = 0.0
+    classes: dict[Text, ClassExpectation] = {}
+    statistics: dict[Text, Reference] = {}
+
+
 class ModelAnnouncement(Message, frozen=True, kw_only=True):
     """The model that serves, retained, so that an agent elsewhere needs no model file.
 
@@ -334,9 +363,15 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     input: dict[str, Any]
     engine: Text
     announced_at: Time
-    expectations: dict[str, Any] = {}
-    """What the model should reach, and what its input looked like, on its validation images
-    (`model.manifest.Manifest.expectations`)."""
+    expectations: Expectations | None = None
+
+
+def expectations_of(said: Mapping[str, Any]) -> Expectations | None:
+    """Return what a bundle's manifest says, None where it says nothing. Raises MessageError."""
+    try:
+        return msgspec.convert(said, Expectations) if said else None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise MessageError(f"the bundle's expectations: {_one_line(error)}") from error
 
 
 M = TypeVar("M", bound=Message)

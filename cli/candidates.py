@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from store.queries import Connection
 
 LATEST_JOBS = 5
+IMAGES_EACH = 2000
+"""Of a job: more would take minutes, and tell the same."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,24 @@ def relabelled(connection: "Connection", after: "Classifier") -> Row:
 
     images = changed = 0
     for job in queries.jobs(connection, state="closed", limit=LATEST_JOBS):
-        standing = {row.image: row.label for row in queries.predictions(connection, job.job_id)}
-        for name, label in _answered(connection, job.job_id, after):
+        for before, now in islice(_both(connection, job.job_id, after), IMAGES_EACH):
             images += 1
-            changed += standing[name] != label
+            changed += before != now
     return Row("other labels in the latest jobs", images, None, changed / images if images else None)
 
 
-def _answered(connection: "Connection", job_id: str, model: "Classifier") -> Iterator[tuple[str, str]]:
-    """Yield each kept image of a job, and what the model calls it."""
+def _both(connection: "Connection", job_id: str, model: "Classifier") -> Iterator[tuple[str, str]]:
+    """Yield for each kept image of a job what stands of it, and what the model calls it."""
+    from store.answers import answered
     from store.kept import kept_images
 
     side = (model.input.height, model.input.width)
     for names, shape, pixels in kept_images(connection, job_id):
         if shape[1:] == side:
             labels = model.classify(np.frombuffer(pixels, np.uint8).reshape(shape)).labels
-            yield from zip(names, (model.classes[label] for label in labels), strict=True)
+            stands = answered(connection, job_id, names)
+            for name, label in zip(names, labels, strict=True):
+                yield stands[name].label, model.classes[label]
 
 
 def show(rows: list[Row], before: str, after: str) -> None:

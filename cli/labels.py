@@ -74,8 +74,8 @@ def _tasks(
     """Yield a task for each image, None for one that cannot be shown; one batch's pixels at a time."""
     from cli.label_studio import data_uri, task_of
     from cli.originals import original
-    from cli.pictures import png
     from store.kept import kept_batch
+    from store.png import png
     from store.selections import selected
 
     for number, images in groupby(selected(connection, wanted), key=lambda one: one.batch):
@@ -123,7 +123,6 @@ def _content(file: Path) -> Any:
 def _judged(settings: Settings, content: Any) -> tuple[list[tuple[str, str, str]], int]:
     """Return the answers that are new, and how many tasks are wrong; each of those is said."""
     from cli.label_studio import Complaint, answers_in
-    from cli.review_screen import printable
     from store.queries import reading
     from store.selections import known_classes
 
@@ -137,7 +136,7 @@ def _judged(settings: Settings, content: Any) -> tuple[list[tuple[str, str, str]
             else:
                 wrong, is_new = _judgement(connection, one, classes)
             if wrong:
-                say(printable(wrong))
+                say(wrong)
                 refused += 1
             elif is_new and not isinstance(one, Complaint):
                 taken[one.job_id, one.image] = one.label

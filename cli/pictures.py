@@ -4,10 +4,10 @@ Nothing is asked of the terminal: an answer that does not come would hang, and o
 """
 
 import base64
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from enum import Enum
+
+from store.png import png
 
 UPPER_HALF = "▀"
 RESET = "\x1b[0m"
@@ -57,19 +57,6 @@ def drawn(way: Way, size: tuple[int, int], pixels: bytes) -> list[str]:
         return [_iterm(size, png(size, pixels))]
     line = _letters if way is Way.LETTERS else _grays if way is Way.GRAYS else _blocks
     return [line(upper, lower) for upper, lower in _pairs(size, pixels)]
-
-
-def png(size: tuple[int, int], pixels: bytes) -> bytes:
-    """Return gray pixels as a PNG file."""
-    height, width = size
-    rows = b"".join(b"\0" + pixels[row * width : (row + 1) * width] for row in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = (_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(rows)), _chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _pairs(size: tuple[int, int], pixels: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -86,10 +86,10 @@ def _found(settings: Settings, wanted: "Selection", to: str) -> list["Labelled"]
 
 
 def _show(found: Sequence["Labelled"], to: str) -> None:
-    from cli.review_screen import counted, printable
+    from cli.review_screen import counted
 
     rows = [
-        (printable(one.folder), printable(one.image), one.reviewed or one.label, f"{one.confidence:.1%}")
+        (one.folder, one.image, one.reviewed or one.label, f"{one.confidence:.1%}")
         for one in islice(found, SAMPLE)
     ]
     if rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from broker.errors import SettingsError
 from broker.messages import Alert, Message
 from broker.settings import Settings
 from broker.settings_reader import PROJECT
@@ -15,7 +16,7 @@ from cli.errors import OK, CannotRun
 from cli.given import CONFIG, Given
 
 RULE = "retrain"
-NICENESS = 10
+_NICE = ("nice", "-n", "10")
 STOP_S = 5.0
 LOG = "retrain.log"
 
@@ -38,8 +39,20 @@ class Retraining:
             raise CannotRun('[monitor] retrain = "auto" needs [model] training_data: what else to train on')
 
     def __enter__(self) -> Self:
-        """Wait for the alert."""
+        """Begin with what is open already: nobody says an alert twice."""
+        if self._settings.monitor.retrain == "auto" and self._is_open():
+            self.begin()
         return self
+
+    def _is_open(self) -> bool:
+        from store import queries
+
+        try:
+            with queries.reading(self._settings.store) as connection:
+                return any(one.rule == RULE for one in queries.alerts(connection, state="open"))
+        except SettingsError as problem:
+            self._say(f"whether a candidate is due: {problem}")
+            return False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -84,14 +97,13 @@ class Retraining:
         self._log = (self._settings.paths.state / "log" / LOG).open("w+", encoding="utf-8")
         self._doing = doing
         self._process = subprocess.Popen(  # noqa: S603  this program's own command
-            [sys.executable, "-m", "cli", *self._front, *command],
+            [*_NICE, sys.executable, "-m", "cli", *self._front, *command],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
             env=self._environment,
             cwd=Path.cwd(),
-            preexec_fn=lambda: os.nice(NICENESS) and None,  # noqa: PLW1509  no thread holds a lock here
         )
 
     def _said(self) -> list[str]:

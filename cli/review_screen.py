@@ -7,6 +7,7 @@ from pathlib import Path
 from broker.doubts import doubt
 from cli.keys import ENTER
 from cli.pictures import Way, drawn
+from cli.screen import printable
 from store.estimates import Estimate
 from store.questions import Question
 from store.review_queue import Standing
@@ -61,11 +62,6 @@ def _classes(question: Question) -> list[str]:
     width = max(map(len, named), default=0)
     rows = [named[at : at + CLASSES_A_LINE] for at in range(0, len(named), CLASSES_A_LINE)]
     return [GAP.join(name.ljust(width) for name in row).rstrip() for row in rows]
-
-
-def printable(text: str) -> str:
-    """Return a text without what a terminal would obey: a stranger may have named the file."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def accuracy_line(standing: Standing, expected: float | None) -> str:

@@ -31,9 +31,14 @@ def notes() -> "Console":
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True, stderr=True)
 
 
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey: a stranger may have named the file."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def say(text: str) -> None:
     """Say something beside the answer."""
-    notes().print(text)
+    notes().print("\n".join(map(printable, text.split("\n"))))
 
 
 def fail(text: str) -> None:
@@ -56,7 +61,7 @@ def table(
         justify: Literal["right", "left"] = "right" if column in right else "left"
         made.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
-        made.add_row(*["" if cell is None else str(cell) for cell in row])
+        made.add_row(*["" if cell is None else printable(str(cell)) for cell in row])
     # As wide as its cells, even where the terminal is not: a long line can be read and copied, letters
     # below each other cannot.
     out = answers()

@@ -16,7 +16,7 @@ from broker.topics import Topics
 from cli.canaries import shown, troubles
 from cli.errors import OK, PROBLEM, CannotRun
 from cli.given import given
-from cli.screen import answers, table
+from cli.screen import answers, printable, table
 
 QUIET_S = 0.3
 """Retained messages come at once; after this long without one there are no more."""
@@ -174,6 +174,6 @@ def show(report: Report) -> None:
     for canary in report.canaries:
         out(f"canary     {shown(canary)}")
     for alert in report.alerts:
-        out(f"alert      {alert['rule']}: {alert['detail']}")
+        out(printable(f"alert      {alert['rule']}: {alert['detail']}"))
     for trouble in report.trouble:
         out(f"trouble    {trouble}")

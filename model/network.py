@@ -47,16 +47,19 @@ def build_network(
     return keras.Model(pixels, logits, name="tailorbird")
 
 
-def take_over(network: keras.Model, start: keras.Model) -> int:
-    """Give a network the weights of `start`'s layers of the same name and shapes; return how many fit."""
+def take_over(network: keras.Model, start: keras.Model) -> float:
+    """Give a network the weights of `start`'s layers of the same name and shapes.
+
+    Returns the share 0..1 of the network's own weights that came that way.
+    """
     taken = 0
     for layer in start.layers:
         twin = network.get_layer(layer.name) if layer.name in {own.name for own in network.layers} else None
         shapes = [weight.shape for weight in layer.weights]
         if twin is not None and shapes and shapes == [weight.shape for weight in twin.weights]:
             twin.set_weights(layer.get_weights())
-            taken += 1
-    return taken
+            taken += layer.count_params()
+    return float(taken / network.count_params())
 
 
 class FusedBatchNormalization(layers.BatchNormalization):  # type: ignore[misc] # keras has no types

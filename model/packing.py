@@ -154,16 +154,21 @@ def _add_second(
     It is calibrated on those images. Returns the bundle's manifest, and which images the first answers.
     """
     confidence = probabilities[REFERENCE].max(axis=1)
-    below = float(np.quantile(confidence, SECOND_SHARE))
+    below = float(np.quantile(confidence, SECOND_SHARE, method="higher"))
     unclear = np.flatnonzero(confidence < below)
     target = folder / SECOND
     target.mkdir()
-    blank = replace(first.manifest, weights=int(network.count_params()), temperatures={}, files={})
+    blank = replace(
+        first.manifest, weights=int(network.count_params()), graphs={"f32": GRAPH}, temperatures={}, files={}
+    )
     part = _write_part(target, network, blank, training, validation.subset(unclear))
     write_golden(target, _golden(validation.images[unclear], part.answers))
     seal(target, part.manifest)
-    for precision in probabilities.keys() & part.answers.keys():
-        probabilities[precision][unclear] = part.probabilities(precision)
+    for precision in list(probabilities):
+        if precision in part.answers:
+            probabilities[precision][unclear] = part.probabilities(precision)
+        else:  # what only one of the two can do, the pair cannot
+            del probabilities[precision]
     return replace(first.manifest, second={"below": below, "share": SECOND_SHARE}), confidence >= below
 
 
@@ -240,5 +245,7 @@ def _golden(
     for other in answers.values():
         near = np.abs(softmax(other.logits, 1.0) - wanted).max(axis=1) < GOLDEN_DISTANCE
         fit &= near & (other.logits.argmax(axis=1) == logits.argmax(axis=1))
+    if not fit.any():  # few images: better doubtful ones than none
+        fit = np.full(len(images), fill_value=True)
     chosen = np.flatnonzero(fit)[:GOLDEN_IMAGES]
     return Golden(images[chosen], logits[chosen])

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from model.data import Dataset
 
 
+# With fewer weights than this from the bundle to begin with, a low rate would train random ones.
+LEAST_TAKEN_OVER = 0.5
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a run; with the same data they give the same network on the same machine.
@@ -90,16 +94,18 @@ class Trainer:
     ) -> None:
         """Build the network, with the weights of `start` where its layers fit.
 
-        `teacher` has probabilities (n, classes) for the training images. Raises `BundleError` when nothing
-        of `start` fits.
+        `teacher` has probabilities (n, classes) for the training images. Raises `BundleError` when little of
+        `start` fits.
         """
         keras.utils.set_random_seed(recipe.seed)
         classes = len(training.classes)
         shape = (classes, recipe.widths, recipe.blocks)
         self._recipe = recipe
         self._network = build_network(*shape, normalisation=FusedBatchNormalization, dtype=fastest_policy())
-        if start is not None and not take_over(self._network, start):
-            raise BundleError(f"none of the layers of {start.name} fits the network that is to be trained")
+        if start is not None and (share := take_over(self._network, start)) < LEAST_TAKEN_OVER:
+            raise BundleError(
+                f"only {share:.0%} of the weights can begin with the bundle's: its network is another one"
+            )
         self.averaged = build_network(*shape)
         self.averaged.set_weights(self._network.get_weights())
         self._targets = tf.constant(_targets(recipe, training, teacher))

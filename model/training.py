@@ -71,21 +71,22 @@ def train(
     never validated on. The same seed and data give the same networks on the same machine. `quick` takes a
     tenth of the images and three epochs. A run that was interrupted goes on after its last whole epoch when
     it is started again with the same settings, and ends where it would have ended. The first bundle below
-    `out` becomes
-    the current one. Raises `DataError`, and `BundleError` for `start`.
+    `out` becomes the current one. Raises `DataError`, and `BundleError` for `start`.
     """
     training, validation = _split(load_dataset(data, "train"), quick=quick)
     if extra is not None:
         training = training.joined(*[extra] * EXTRA_WEIGHT)
     large = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
-    if start is not None:
-        large = replace(large, peak_rate=CARRY_ON_RATE)
     small = large.for_first_network()
     tf.config.experimental.enable_op_determinism()
     run = _Run(training, validation, out, 2 * large.epochs, progress or (lambda _: None))
     begin = _networks_of(start) if start is not None else [None, None]
     second = run.learn(large, 0, begin[1])
-    first = run.learn(small, large.epochs, begin[0], teacher_of(second, training.images))
+    teacher = teacher_of(second, training.images)
+    if extra is not None:  # people know better than the teacher
+        known = len(extra) * EXTRA_WEIGHT
+        teacher[-known:] = np.eye(len(training.classes), dtype=np.float32)[training.labels[-known:]]
+    first = run.learn(small, large.epochs, begin[0], teacher)
     code = {
         **asdict(large),
         "first": asdict(small),
@@ -136,6 +137,8 @@ class _Run:
         teacher: NDArray[np.float32] | None = None,
     ) -> keras.Model:
         """Train a network, after so many epochs of others, from its checkpoint on; return it averaged."""
+        if start is not None:
+            recipe = replace(recipe, peak_rate=CARRY_ON_RATE)
         digest = _settings_digest(self._training, recipe, start, teacher)
         checkpoint = Checkpoint(self._out / f".training-{digest}")
         self._checkpoints.append(checkpoint)

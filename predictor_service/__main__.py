@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from broker.line import Line
-from broker.messages import ModelAnnouncement, now
+from broker.messages import ModelAnnouncement, expectations_of, now
 from broker.process import service_main
 from broker.settings import Settings
 from broker.topics import Topics
@@ -80,7 +80,7 @@ def announce(line: Line, classifier: Classifier) -> None:
             input=classifier.input.to_dict(),
             engine=classifier.engine,
             announced_at=now(),
-            expectations=classifier.expectations,
+            expectations=expectations_of(classifier.expectations),
         ),
     )
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,16 +13,22 @@ from broker.messages import Alert
 from broker.settings import Monitor
 from store import statements as sql
 from store.disk import Disk
-from store.pixels import prune_pixels
+from store.pixels import PRUNED_AT_ONCE, prune_pixels
 from store.rules import Judgement, judged
 from store.statements import Session
 from store.times import stamp_of
 from store.window import figures
 
 LOOK_S = 5.0
-"""Seconds between two looks: a look reads a few hundred rows."""
+LONGEST_S = 300.0
+"""Seconds between two looks, and at most, when they fail."""
 
 PRUNE_S = 3600.0
+UNJUDGED_S = 3600.0
+"""An alert whose rule has said nothing of its subject for so long, since it was turned off, since another
+model serves or since the source is gone, is closed: nobody could ever say that it is over."""
+
+UNJUDGED = "closed, since its rule had nothing to judge for an hour"
 
 Key = tuple[str, str]
 
@@ -48,9 +55,13 @@ class Watch:
         self._disk = disk
         self._given = given
         self._clock = clock
+        self._began_at = datetime.now(UTC)
+        self._wait_s = LOOK_S
         self._next_look = clock() + LOOK_S
         self._next_prune = clock()
         self._well_since: dict[Key, float] = {}
+        self._unjudged_since: dict[Key, float] = {}
+        self._told: list[Alert] = []
 
     @property
     def due(self) -> bool:
@@ -58,77 +69,85 @@ class Watch:
         return self._clock() >= self._next_look
 
     def look(self, at: datetime | None = None) -> list[Alert]:
-        """Judge, write the alerts that open or close, forget old pixels; return those alerts.
+        """Judge, write the alerts that open or close, forget old pixels; return what nobody was told of yet.
 
-        Raises what the driver raises, and OSError for the disk.
+        Each look that fails doubles the time to the next one, up to LONGEST_S. Raises what the driver raises,
+        and OSError for the disk.
         """
-        self._next_look = self._clock() + LOOK_S
+        self._wait_s = min(2 * self._wait_s, LONGEST_S)
+        self._next_look = self._clock() + self._wait_s
         at = at or datetime.now(UTC)
         with self._engine.begin() as connection:
             session = Session(connection)
+            for alert in self._told:
+                session.run(sql.TELL_ALERT, (alert.state, alert.alert_id))
             self._prune(session, at)
-            seen = figures(connection, self._given.bounds, at)
+            seen = figures(connection, self._given.bounds, at, self._began_at)
             free_mb, least_mb = self._disk.free_mb(), self._disk.min_free_mb
             words = judged(replace(seen, free_mb=free_mb, least_free_mb=least_mb), self._given.bounds)
-            return self._changes(session, words, stamp_of(at))
+            self._change(session, words, stamp_of(at))
+            untold = [_alert(row) for row in session.run(sql.SELECT_UNTOLD_ALERTS)]
+        self._told = []
+        self._wait_s = LOOK_S
+        self._next_look = self._clock() + LOOK_S
+        return untold
 
-    def _changes(self, session: Session, words: list[Judgement], at: str) -> list[Alert]:
-        standing = {(row.rule, row.subject): row for row in session.run(sql.SELECT_OPEN_ALERTS).all()}
-        changed = []
+    def told(self, alert: Alert) -> None:
+        """Remember that an alert was published; until the next look it may be told again after a crash."""
+        self._told.append(alert)
+
+    def _change(self, session: Session, words: list[Judgement], at: str) -> None:
+        standing = {(row.rule, row.subject): row.alert_id for row in session.run(sql.SELECT_OPEN_ALERTS)}
         for word in words:
-            row = standing.get(word.key)
-            if word.bad and row is None:
-                changed.append(_opened(session, word, at))
-            elif row is not None and self._is_over(word):
-                changed.append(_closed(session, word, row, at))
-        return changed
+            alert_id = standing.pop(word.key, None)
+            self._unjudged_since.pop(word.key, None)
+            if word.bad and alert_id is None:
+                _open(session, word, at)
+            elif alert_id is not None and self._is_over(word):
+                session.run(sql.CLOSE_ALERT, (at, word.detail, alert_id))
+        for key, alert_id in standing.items():
+            if self._has_lasted(self._unjudged_since, key, UNJUDGED_S):
+                session.run(sql.CLOSE_ALERT, (at, UNJUDGED, alert_id))
 
     def _is_over(self, word: Judgement) -> bool:
         """Tell whether an alert's cause has been gone for as long as it must."""
         if word.bad:
             self._well_since.pop(word.key, None)
             return False
+        return self._has_lasted(self._well_since, word.key, self._given.bounds.cooldown_s)
+
+    def _has_lasted(self, since: dict[Key, float], key: Key, seconds: float) -> bool:
+        """Tell whether something has been so for so long; forget it then."""
         now = self._clock()
-        if now - self._well_since.setdefault(word.key, now) < self._given.bounds.cooldown_s:
+        if now - since.setdefault(key, now) < seconds:
             return False
-        del self._well_since[word.key]
+        del since[key]
         return True
 
     def _prune(self, session: Session, at: datetime) -> None:
+        """Forget some pixels; look again soon where there were more."""
         if self._clock() >= self._next_prune:
-            self._next_prune = self._clock() + PRUNE_S
-            prune_pixels(session, stamp_of(at - timedelta(days=self._given.keep_pixels_days)))
+            before = stamp_of(at - timedelta(days=self._given.keep_pixels_days))
+            more = prune_pixels(session, before) == PRUNED_AT_ONCE
+            self._next_prune = self._clock() + (0.0 if more else PRUNE_S)
 
 
-def _opened(session: Session, word: Judgement, at: str) -> Alert:
+def _open(session: Session, word: Judgement, at: str) -> None:
     name = f"{word.rule}-{at.replace('-', '').replace(':', '')[:15]}Z-{secrets.token_hex(4)}"
-    alert = Alert(
-        alert_id=name,
-        rule=word.rule,
-        subject=word.subject,
-        state="open",
-        value=word.value,
-        bound=word.bound,
-        detail=word.detail,
-        opened_at=at,
-        job_id=word.job_id,
-    )
     values = (name, word.rule, word.subject, "open", word.value, word.bound, word.detail, at, word.job_id)
     session.run(sql.INSERT_ALERT, values)
-    return alert
 
 
-def _closed(session: Session, word: Judgement, row: sa.Row[tuple[str, ...]], at: str) -> Alert:
-    session.run(sql.CLOSE_ALERT, (at, row.alert_id))
+def _alert(row: Any) -> Alert:
     return Alert(
         alert_id=row.alert_id,
-        rule=word.rule,
-        subject=word.subject,
-        state="closed",
-        value=word.value,
-        bound=word.bound,
-        detail=word.detail,
+        rule=row.rule,
+        subject=row.subject,
+        state=row.state,
+        value=row.value,
+        bound=row.bound,
+        detail=row.detail,
         opened_at=row.opened_at,
-        closed_at=at,
+        closed_at=row.closed_at or "",
         job_id=row.job_id,
     )

@@ -12,6 +12,8 @@ from store import statements as sql
 from store.statements import Session
 
 LEVEL = 1
+PRUNED_AT_ONCE = 200
+"""Batches; some ten megabytes, so that no transaction holds up the line."""
 
 
 def write_pixels(session: Session, batch: PixelBatch, kept_at: str) -> None:
@@ -23,6 +25,6 @@ def write_pixels(session: Session, batch: PixelBatch, kept_at: str) -> None:
     session.run(sql.INSERT_PIXELS, values)
 
 
-def prune_pixels(session: Session, before: str) -> int:
-    """Forget pixels kept before a time, but for batches with a reviewed image; return how many batches."""
-    return session.run(sql.PRUNE_PIXELS, (before,)).rowcount
+def prune_pixels(session: Session, before: str, limit: int = PRUNED_AT_ONCE) -> int:
+    """Forget the oldest batches kept before a time, but for those with a reviewed image; return how many."""
+    return session.run(sql.PRUNE_PIXELS, (before, limit)).rowcount

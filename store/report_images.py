@@ -1,7 +1,5 @@
 """The images that a report shows, with their pictures."""
 
-import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from store.kept import kept_image, kept_images
+from store.png import png
 from store.report_figures import Scope
 from store.schema import jobs, predictions, reviews
 
@@ -84,20 +83,3 @@ def pictures_of_job(connection: sa.Connection, job_id: str, images: set[str]) ->
                 pixels = content[place * size : (place + 1) * size]
                 found[job_id, name] = png((height, width), pixels)
     return found
-
-
-def png(shape: tuple[int, int], pixels: bytes) -> bytes:
-    """Return (height, width) gray uint8 pixels by rows as a PNG file.
-
-    Written here because OpenCV is `model`'s alone, and a gray PNG is three chunks (PNG, third edition,
-    section 11.2): header, deflated rows each behind a byte 0 for "no filter", end.
-    """
-    height, width = shape
-    rows = b"".join(b"\0" + pixels[y * width : (y + 1) * width] for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

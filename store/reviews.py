@@ -1,4 +1,7 @@
-"""What people say of images: one row each, the latest answer stands, and every change is told."""
+"""What people say of images: one row each, the latest answer stands, and every answer is told what does."""
+
+import json
+from typing import Any
 
 from broker.messages import Correction, Review
 from store import statements as sql
@@ -6,29 +9,41 @@ from store.statements import Session
 from store.times import stamp
 
 
-def write_review(session: Session, review: Review) -> Correction | str:
-    """Write an answer, or take one back; return what to tell, or why it cannot be.
+def write_review(session: Session, review: Review, stored_at: str) -> Correction | str:
+    """Write an answer, or take one back; return what stands now, or why the answer cannot be taken.
 
-    An answer that is older than the one that stands changes nothing, and is told as it came: who sent it
-    twice must not wait for ever.
+    Answers go by the time at which they were given, which is the store's own where somebody's clock runs
+    ahead: else a wrong clock would settle an image for ever. One that comes late, or twice, changes nothing.
     """
     row = session.run(sql.SELECT_REVIEWED, (review.job_id, review.image)).first()
     if row is None:
         return f"Review: the job {review.job_id} has no prediction for an image {review.image!r}"
-    at = stamp(review.reviewed_at)
-    if row.reviewed_at is None or at >= row.reviewed_at:
-        _write(session, review, at)
+    if not _is_class(review.label, row.classes):
+        return f"Review: {review.label[:40]!r} is no class of {row.model_version}"
+    at = min(stamp(review.reviewed_at), stored_at)
+    if at < max(row.reviewed_at or "", row.withdrawn_at or ""):
+        return _told(review, row, row.reviewed or "", row.reviewer or "", row.reviewed_at or row.withdrawn_at)
+    _write(session, review, at)
+    return _told(review, row, review.label, review.reviewer, at)
+
+
+def _is_class(label: str, classes: str | None) -> bool:
+    known = json.loads(classes or "[]")
+    return not label or not known or label in known
+
+
+def _told(review: Review, row: Any, label: str, reviewer: str, at: str) -> Correction:
     return Correction(
         review_id=review.review_id,
         job_id=review.job_id,
         source=row.source,
         folder=row.folder,
         image=review.image,
-        label=review.label,
+        label=label,
         predicted=row.label,
         confidence=row.confidence,
         model_version=row.model_version,
-        reviewer=review.reviewer,
+        reviewer=reviewer,
         reviewed_at=at,
     )
 
@@ -39,4 +54,6 @@ def _write(session: Session, review: Review, at: str) -> None:
         values = (review.label, review.reviewer, at, review.how, review.stratum, review.review_id)
         session.run(sql.UPSERT_REVIEW, (*key, *values))
     else:
+        # The time stays, so that an answer which comes again late does not come back to life.
         session.run(sql.DELETE_REVIEW, key)
+        session.run(sql.UPSERT_WITHDRAWAL, (*key, at))

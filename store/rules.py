@@ -35,7 +35,7 @@ class Figures:
     `classes` has the window's images that are not suspect, by label; `labels` all of them, and `before` those
     of the jobs before it. `statistics` counts images by bin of the bundle's reference. `largest`, `backlog_s`
     and `canaries_s` go by source: the latest job's largest class, the age of the oldest open job with images
-    without a row, the time since the last canary. `reviews` were made since the model serves.
+    without a row, the time since the last canary. `reviews` were made since the newest model came.
     """
 
     images: int = 0
@@ -152,7 +152,8 @@ def _input_drift(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
     reference = figures.expectations.get("statistics", {})
     for name, counts in figures.statistics.items():
         shares = mixed(reference.get(name, {}).get("classes", {}), figures.labels)
-        value = drift(shares, counts, least_images=bounds.least_images) if shares else None
+        fits = len(shares) == len(counts)
+        value = drift(shares, counts, least_images=bounds.least_images) if fits else None
         if bounds.input_drift and value is not None:
             yield _drifted("input-drift", name, f"{name} of the pixels", value, bounds.input_drift)
 
@@ -204,10 +205,7 @@ def _retrain(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
     if bounds.retrain == "never" or not figures.model:
         return
     bad = figures.reviews >= bounds.retrain_reviews
-    detail = (
-        f"{figures.reviews} reviews since {figures.model} serves; for a candidate:"
-        " ./tailorbird train --with-reviews --data DIR"
-    )
+    detail = f"{figures.reviews} new reviews; for a candidate: ./tailorbird train --with-reviews --data DIR"
     yield Judgement("retrain", "", figures.reviews, bounds.retrain_reviews, bad, detail)
 
 

@@ -103,6 +103,7 @@ jobs = sa.Table(
     _sum("trusted_variance"),
     _sum("store_s"),
     sa.CheckConstraint("state IN ('open', 'closed')", name="jobs_state"),
+    sa.Index("jobs_closed", "state", "closed_at"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -200,6 +201,16 @@ reviews = sa.Table(
     sqlite_with_rowid=False,
 )
 
+withdrawals = sa.Table(
+    "withdrawals",
+    metadata,
+    _job(),
+    _key("image"),
+    _time("withdrawn_at"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 alerts = sa.Table(
     "alerts",
     metadata,
@@ -213,6 +224,7 @@ alerts = sa.Table(
     _time("opened_at"),
     _time("closed_at", optional=True),
     _text("job_id"),
+    _text("told"),
     sa.CheckConstraint("state IN ('open', 'closed')", name="alerts_state"),
     sa.Index("alerts_opened", "opened_at"),
     sqlite_strict=True,

@@ -80,11 +80,10 @@ class StoreService:
         self._line = line
         self._path = database.file_of(settings.url)
         self.engine = database.writing_engine(settings)
-        self.writer = Writer(self.engine)
+        self.writer = Writer(self.engine, keep_pixels=settings.keep_pixels_days > 0)
         self.disk = Disk(self._path, settings.min_free_mb)
         given = Monitoring(bounds or Monitor(), settings.keep_pixels_days)
         self.watch = Watch(self.engine, self.disk, given)
-        self._untold: list[Alert] = []
         self.held: list[Item] = []
         self._trouble: Trouble | None = None
 
@@ -133,18 +132,21 @@ class StoreService:
 
     def _watch_over(self) -> None:
         """Judge now and then how all is going, and tell what changed."""
-        if self.watch.due:
+        if not self.watch.due:
+            return
+        try:
+            untold = self.watch.look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the line must not wait for its monitor
+            self._line.begin("monitor-failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return
+        self._line.end("monitor-failed", "the monitor looks again")
+        for alert in untold:
             try:
-                self._untold += self.watch.look()
-            except Exception as error:  # what is the world's fault is waited out, as with a message
-                if not self._worldly(error):
-                    raise
-        while self._untold and self._line.connected:
-            try:
-                self._line.publish(self._line.topics.alerts(), self._untold[0])
+                self._line.publish(self._line.topics.alerts(), alert)
             except Unreachable:
-                return
-            self._tell(self._untold.pop(0))
+                return  # it is told after the next look
+            self.watch.told(alert)
+            self._tell(alert)
 
     def _tell(self, alert: Alert) -> None:
         opened = alert.state == "open"

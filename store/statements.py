@@ -112,29 +112,38 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (version) DO UPDATE SET classes = excluded.classes, engine = excluded.engine,
   input = excluded.input, announced_at = excluded.announced_at,
   expectations = excluded.expectations"""
-SELECT_EXPECTATIONS = "SELECT expectations FROM models WHERE version = ?"
-
 INSERT_PIXELS = (
     "INSERT INTO pixels (job_id, batch_id, kept_at, images, shape, pixels) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
 )
+# From the reviews to their batches: the other way round, each batch would walk all rows of its job.
 PRUNE_PIXELS = """
-DELETE FROM pixels WHERE kept_at < ? AND NOT EXISTS (
-  SELECT 1 FROM batches b JOIN predictions p ON p.job_id = b.job_id AND p.batch = b.id
-    JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image
-  WHERE b.job_id = pixels.job_id AND b.batch_id = pixels.batch_id)"""
+DELETE FROM pixels WHERE (job_id, batch_id) IN (
+  SELECT job_id, batch_id FROM pixels WHERE kept_at < ? AND (job_id, batch_id) NOT IN (
+    SELECT b.job_id, b.batch_id FROM reviews r
+      CROSS JOIN predictions p CROSS JOIN batches b
+    WHERE p.job_id = r.job_id AND p.image = r.image AND b.id = p.batch)
+  ORDER BY kept_at LIMIT ?)"""
 
-SELECT_OPEN_ALERTS = "SELECT alert_id, rule, subject, opened_at, job_id FROM alerts WHERE state = 'open'"
+SELECT_OPEN_ALERTS = "SELECT alert_id, rule, subject FROM alerts WHERE state = 'open'"
+SELECT_UNTOLD_ALERTS = (
+    "SELECT alert_id, rule, subject, state, value, bound, detail, opened_at, closed_at, job_id FROM alerts"
+    " WHERE told <> state ORDER BY opened_at, alert_id"
+)
+TELL_ALERT = "UPDATE alerts SET told = ? WHERE alert_id = ?"
 INSERT_ALERT = (
     "INSERT INTO alerts (alert_id, rule, subject, state, value, bound, detail, opened_at, job_id)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ? WHERE alert_id = ?"
+CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ?, detail = ? WHERE alert_id = ?"
 
 SELECT_REVIEWED = """
-SELECT p.label, p.confidence, p.model_version, j.source, j.folder, r.reviewed_at
+SELECT p.label, p.confidence, p.model_version, j.source, j.folder, m.classes,
+  r.label AS reviewed, r.reviewer, r.reviewed_at, w.withdrawn_at
 FROM predictions p JOIN jobs j ON j.job_id = p.job_id
+  LEFT JOIN models m ON m.version = p.model_version
   LEFT JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image
+  LEFT JOIN withdrawals w ON w.job_id = p.job_id AND w.image = p.image
 WHERE p.job_id = ? AND p.image = ?"""
 UPSERT_REVIEW = """
 INSERT INTO reviews (job_id, image, label, reviewer, reviewed_at, how, stratum, review_id)
@@ -142,6 +151,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_id, image) DO UPDATE SET label = excluded.label, reviewer = excluded.reviewer,
   reviewed_at = excluded.reviewed_at, how = excluded.how, stratum = excluded.stratum,
   review_id = excluded.review_id"""
+UPSERT_WITHDRAWAL = """
+INSERT INTO withdrawals (job_id, image, withdrawn_at) VALUES (?, ?, ?)
+ON CONFLICT (job_id, image) DO UPDATE SET withdrawn_at = excluded.withdrawn_at"""
 DELETE_REVIEW = "DELETE FROM reviews WHERE job_id = ? AND image = ?"
 
 

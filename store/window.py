@@ -13,7 +13,7 @@ from broker.settings import Monitor
 from broker.topics import CANARY_PREFIX
 from store.estimates import Sums
 from store.rules import Figures, OneClass
-from store.schema import batches, canaries, class_confidence, jobs, models, reviews
+from store.schema import alerts, batches, canaries, class_confidence, jobs, models, reviews
 from store.times import seconds_between, stamp_of
 
 JOBS_LOOKED_AT = 1000
@@ -33,8 +33,11 @@ class Window:
         return [job.job_id for job in self.inside]
 
 
-def figures(connection: sa.Connection, bounds: Monitor, at: datetime) -> Figures:
-    """Return the figures of the model that serves now; the disk's are not the database's to know."""
+def figures(connection: sa.Connection, bounds: Monitor, at: datetime, began_at: datetime) -> Figures:
+    """Return the figures of the model that serves now; the disk's are not the database's to know.
+
+    What waits or is missing counts from `began_at`, the store's own start, on: before that nobody looked.
+    """
     model, expectations, since = _serving(connection)
     window = _window(connection, bounds.window_images, model)
     classes = _classes(connection, window.ids)
@@ -52,25 +55,23 @@ def figures(connection: sa.Connection, bounds: Monitor, at: datetime) -> Figures
         expectations=expectations,
         model=model,
         largest=_largest(connection, window),
-        backlog_s=_backlog(connection, at),
-        canaries_s=_canaries(connection, at),
+        backlog_s=_backlog(connection, at, stamp_of(began_at)),
+        canaries_s=_canaries(connection, at, stamp_of(began_at)),
         latencies_s=_latencies(connection),
         reviews=_reviews(connection, since),
     )
 
 
 def _serving(connection: sa.Connection) -> tuple[str, dict[str, Any], str]:
-    """Return the model that was announced last, what it should reach, and when it was first seen."""
-    found = (
-        sa.select(models.c.version, models.c.expectations, models.c.first_seen_at)
-        .where(models.c.announced_at.is_not(None))
-        .order_by(models.c.announced_at.desc())
-        .limit(1)
-    )
-    row = connection.execute(found).first()
+    """Return the model that was announced last, what it should reach, and since when reviews are new."""
+    announced = models.c.announced_at.is_not(None)
+    found = sa.select(models.c.version, models.c.expectations).where(announced)
+    row = connection.execute(found.order_by(models.c.announced_at.desc()).limit(1)).first()
     if row is None:
         return "", {}, ""
-    return row.version, json.loads(row.expectations or "{}"), row.first_seen_at
+    # The newest model that ever served has learned from all reviews before it, also when it was rolled back.
+    newest = connection.execute(sa.select(sa.func.max(models.c.first_seen_at)).where(announced)).scalar_one()
+    return row.version, json.loads(row.expectations or "{}"), newest
 
 
 def _window(connection: sa.Connection, images: int, model: str) -> Window:
@@ -110,7 +111,8 @@ def _statistics(connection: sa.Connection, ids: Sequence[str], model: str) -> di
     for text in connection.execute(found).scalars():
         for name, counts in json.loads(text).items():
             known = sums.setdefault(name, [0] * len(counts))
-            sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
+            if len(known) == len(counts):  # a stranger's batch may hold anything
+                sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
     return sums
 
 
@@ -128,19 +130,19 @@ def _largest(connection: sa.Connection, window: Window) -> dict[str, OneClass]:
     return found
 
 
-def _backlog(connection: sa.Connection, at: datetime) -> dict[str, float]:
+def _backlog(connection: sa.Connection, at: datetime, began_at: str) -> dict[str, float]:
     """Return how old each source's oldest open job is that has images without a row."""
     c = jobs.c
     waiting = c.images > c.stored + c.failed
     found = sa.select(c.source, sa.func.min(c.opened_at)).where(c.state == "open", waiting).group_by(c.source)
-    waits = {source: _age_s(opened, at) for source, opened in connection.execute(found)}
-    sources = connection.execute(sa.select(c.source).where(c.state == "closed").distinct()).scalars()
-    return {**dict.fromkeys(sources, 0.0), **waits}
+    waits = {source: _age_s(max(opened, began_at), at) for source, opened in connection.execute(found)}
+    alerted = sa.select(alerts.c.subject).where(alerts.c.state == "open", alerts.c.rule == "backlog")
+    return {**dict.fromkeys(connection.execute(alerted).scalars(), 0.0), **waits}
 
 
-def _canaries(connection: sa.Connection, at: datetime) -> Mapping[str, float]:
+def _canaries(connection: sa.Connection, at: datetime, began_at: str) -> Mapping[str, float]:
     found = sa.select(canaries.c.source, canaries.c.stored_at)
-    return {_of(source): _age_s(stored, at) for source, stored in connection.execute(found)}
+    return {_of(source): _age_s(max(stored, began_at), at) for source, stored in connection.execute(found)}
 
 
 def _latencies(connection: sa.Connection) -> dict[str, float]:

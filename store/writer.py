@@ -37,6 +37,8 @@ from store.tallies import Tallies
 from store.times import stamp
 
 REJECTED = "rejected"
+OWNED = PredictionBatch | PixelBatch | Failure | JobProgress
+"""What belongs to a job, and so to the source that named it first."""
 DETAIL_CHARS = 300
 
 
@@ -57,8 +59,9 @@ class Outcome:
 class Writer:
     """The only writer of the database."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, keep_pixels: bool = True) -> None:
         self._engine = engine
+        self._keep_pixels = keep_pixels
 
     def write(self, messages: Sequence[Message]) -> Outcome:
         """Write messages in their order, all of them or none.
@@ -67,7 +70,7 @@ class Writer:
         driver raises: `store.database.trouble` tells the world's errors from a message's own.
         """
         with self._engine.begin() as connection:
-            group = Group(Session(connection), now())
+            group = Group(Session(connection), now(), keep_pixels=self._keep_pixels)
             for place, message in enumerate(messages):
                 group.take(message, place)
             return group.finish()
@@ -76,9 +79,10 @@ class Writer:
 class Group:
     """The messages of one transaction."""
 
-    def __init__(self, session: Session, stored_at: str) -> None:
+    def __init__(self, session: Session, stored_at: str, *, keep_pixels: bool) -> None:
         self._session = session
         self._stored_at = stored_at
+        self._keep_pixels = keep_pixels
         self._tallies = Tallies(session, stored_at)
         self._images = Images(session, self._tallies, stored_at)
         self._outcome = Outcome()
@@ -86,16 +90,17 @@ class Group:
 
     def take(self, message: Message, place: int) -> None:
         """Write one message, unless its job is another source's."""
-        complaint = self._review(message) if isinstance(message, Review) else self._complaint(message)
+        if isinstance(message, Review):
+            complaint = self._review(message)
+        elif not (complaint := self._complaint(message)):
+            self._write(message)
         if complaint:
             self._outcome.foreign[place] = complaint
-        else:
-            self._write(message)
 
     def _complaint(self, message: Message) -> str:
         """Say whose job it is that a message names in vain: that of the first source that named it."""
         named = failure_of(message) if isinstance(message, Reject) else message
-        if isinstance(named, ShadowBatch) or not isinstance(named, PredictionBatch | Failure | JobProgress):
+        if isinstance(named, ShadowBatch) or not isinstance(named, OWNED):
             return ""
         if named.source.startswith(CANARY_PREFIX):
             return ""
@@ -110,7 +115,7 @@ class Group:
         )
 
     def _review(self, review: Review) -> str:
-        told = write_review(self._session, review)
+        told = write_review(self._session, review, self._stored_at)
         if isinstance(told, str):
             return told
         self._outcome.corrections.append(told)
@@ -133,9 +138,7 @@ class Group:
             case ModelAnnouncement():
                 self._model(message)
             case PixelBatch():
-                write_pixels(self._session, message, self._stored_at)
-            case Review():
-                return  # `_review` has written it
+                self._pixels(message)
             case _:
                 raise TypeError(f"the store has no table for {type(message).__name__}")
 
@@ -155,6 +158,10 @@ class Group:
         else:
             standing = self._images.predicted(batch)
         self._answer(batch, "predictions", standing)
+
+    def _pixels(self, batch: PixelBatch) -> None:
+        if self._keep_pixels:
+            write_pixels(self._session, batch, self._stored_at)
 
     def _failure(self, failure: Failure) -> None:
         standing: Standing = (), ()
@@ -221,7 +228,7 @@ class Group:
     def _model(self, model: ModelAnnouncement) -> None:
         classes = json.dumps(list(model.classes), ensure_ascii=False)
         spec = json.dumps(model.input, ensure_ascii=False)
-        expectations = json.dumps(model.expectations, ensure_ascii=False) if model.expectations else ""
+        expectations = "" if model.expectations is None else encode(model.expectations).decode()
         values = (model.version, classes, model.engine, spec, self._stored_at, stamp(model.announced_at))
         self._session.run(sql.UPSERT_MODEL, (*values, expectations))
 

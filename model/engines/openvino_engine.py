@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Larger batches are filled up to a multiple of this: each new size costs OpenVINO as long as 40 images.
+# Larger batches are filled up to a multiple of this, since OpenVINO compiles anew for each new size.
 STEP = 8
 
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cli.pictures import Way, drawn, png, way_of
+from cli.pictures import Way, drawn, way_of
+from store.png import png
 
 TWO = (2, 2), bytes([0, 255, 128, 64])
 

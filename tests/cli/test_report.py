@@ -58,7 +58,13 @@ def call(config: Path, tmp_path: Path, engine: sa.Engine, capsys: pytest.Capture
 
 def prediction(image: str, label: str = "Bag", **fields: Any) -> Prediction:
     """Return an answer of 87.5 %."""
-    return Prediction(image=image, label=label, confidence=0.875, probabilities={label: 0.875}, **fields)
+    return Prediction(
+        image=image,
+        label=label,
+        confidence=0.875,
+        probabilities={**dict.fromkeys(CLASSES, 0.0), label: 0.875},
+        **fields,
+    )
 
 
 @pytest.fixture

@@ -60,15 +60,15 @@ def filled(folder: Path) -> Store:
     return settings
 
 
-def test_reviewed_images_are_split_by_their_names(tmp_path: Path) -> None:
+def test_reviewed_images_are_split_by_their_pixels(tmp_path: Path) -> None:
     """Each image is on one side, with its own pixels and people's label; what was not kept is counted."""
     with reading(filled(tmp_path)) as connection:
         found = reviewed(connection, CLASSES, (28, 28))
 
     assert 1 == found.unusable
     assert {f"{JOB}/{name}" for name in NAMES} == {*found.training.names, *found.held_out.names}
-    assert all(is_held_out(name) for name in found.held_out.names)
-    assert not any(is_held_out(name) for name in found.training.names)
+    assert all(is_held_out(image) for image in found.held_out.images)
+    assert not any(is_held_out(image) for image in found.training.images)
     assert 0 < len(found.held_out) < len(found.training)
     for part in (found.training, found.held_out):
         assert [CLASSES.index("Coat")] * len(part) == part.labels.tolist()

@@ -19,7 +19,10 @@ from store import schema, views
 
 REFERENCE = PROJECT / "docs" / "reference"
 FILTERS = {"everything", "shared", "kind", "last"}
-PARTS = {"Message", "StoredImage", "FailedImage", "ClassSummary", "Prediction"}
+PARTS = {
+    *("Message", "StoredImage", "FailedImage", "ClassSummary", "Prediction"),
+    *("Expectations", "ClassExpectation", "Reference"),
+}
 
 
 def text(name: str) -> str:

@@ -100,6 +100,27 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
+def test_pixels_are_handed_on_to_be_kept(tmp_path: Path) -> None:
+    """The batch as it came goes to the store before its predictions; a canary's goes nowhere."""
+    made = Bench(tmp_path)
+    keeper = made.broker.connect("keeper", [TOPICS.inputs(), TOPICS.predictions()])
+    keeper.start()
+    made.outside.start()
+    made.predictor = Predictor(made.line, made.model, made.notes, keep_pixels=True)
+    with made.line, made.notes:
+        made.predictor.step(0.0)
+        sent = batch("b1", [0, 255], job_id="j1")
+        made.publish(sent)
+        made.publish(batch("b2", [0], job_id="canary", source="canary-shop"))
+        made.run()
+
+    found = [item for item in keeper.receive(100, 0.0) if isinstance(item, Delivery)]
+    assert [TOPICS.inputs("shop"), TOPICS.predictions("shop"), TOPICS.predictions("canary-shop")] == [
+        item.topic for item in found
+    ]
+    assert sent == decode(PixelBatch, found[0].payload, found[0].content_type)
+
+
 def test_step_answers_every_image(bench: Bench) -> None:
     """Label, confidence and every class's probability come out, in the batch's order, with the timings."""
     bench.publish(batch("b1", [0, 255], job_id="j1", timings={"read": 0.5}))

@@ -7,16 +7,25 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from broker.messages import Alert, Event, Message, ModelAnnouncement, Prediction, decode
+from broker.messages import (
+    Alert,
+    Event,
+    Expectations,
+    Message,
+    ModelAnnouncement,
+    Prediction,
+    Reference,
+    decode,
+)
 from broker.settings import Monitor, Store
 from store.disk import Disk
-from store.monitor import LOOK_S, Monitoring, Watch
+from store.monitor import LOOK_S, UNJUDGED, UNJUDGED_S, Monitoring, Watch
 from store.schema import CLASSES
 from store.writer import Writer
 from tests.store.workbench import Bench, Make, Rows
 
 AT = datetime(2026, 11, 22, 14, tzinfo=UTC)
-EXPECTED = {"accuracy": 0.95, "calibration_error": 0.01}
+EXPECTED = Expectations(accuracy=0.95, calibration_error=0.01)
 
 
 class Clock:
@@ -76,6 +85,8 @@ def test_alert_opens_once_and_closes_once(
     writer.write([announcement(make), *job(make, "j1", 0.6, "2026-11-22T13:20:00.000Z")])
     opened = watch.look(AT)
     assert [("expected-accuracy", "", "open")] == told(opened)
+    assert opened == watch.look(AT)  # until somebody was told
+    watch.told(opened[0])
     assert [] == watch.look(AT)
 
     bounds = Monitor(window_images=60)
@@ -92,6 +103,7 @@ def test_alert_opens_once_and_closes_once(
         closed.state,
         closed.closed_at,
     )
+    watch.told(closed)
     assert [] == watch.look(AT)
     times = ("2026-11-22T14:00:00.000Z", "2026-11-22T14:02:00.000Z")
     assert [("expected-accuracy", "closed", pytest.approx(0.6), pytest.approx(0.9), *times)] == rows(
@@ -105,7 +117,7 @@ def test_cause_that_comes_back_starts_the_cool_down_anew(
     """An alert does not close between two bad jobs."""
     watch._given = Monitoring(Monitor(window_images=60), 30.0)
     writer.write([announcement(make), *job(make, "j1", 0.6, "2026-11-22T13:20:00.000Z")])
-    watch.look(AT)
+    watch.told(watch.look(AT)[0])
     writer.write(job(make, "j2", 0.97, "2026-11-22T13:30:00.000Z"))
     watch.look(AT)
     clock.now += 50
@@ -148,11 +160,74 @@ def test_statistics_are_summed_over_the_models_own_batches(
     watch: Watch, writer: Writer, make: Make, rows: Rows
 ) -> None:
     """Bins of another bundle are other bins; drift is judged where there are enough images."""
-    shares = {label: [1.0, 0.0] for label in CLASSES}
-    expected = {"statistics": {"brightness": {"edges": [5.0], "classes": shares}}}
+    reference = Reference(edges=(5.0,), classes=dict.fromkeys(CLASSES, (1.0, 0.0)))
+    expected = Expectations(accuracy=0.95, statistics={"brightness": reference})
     said = replace(announcement(make), expectations=expected)
     batch, closing = job(make, "j1", 0.97, "2026-11-22T13:20:00.000Z")
     writer.write([said, replace(batch, statistics={"brightness": (1, 59)}), closing])
 
     assert [("input-drift", "brightness", "open")] == told(watch.look(AT))
     assert [(json.dumps({"brightness": [1, 59]}),)] == rows("batches", "statistics")
+
+
+def test_alert_that_nobody_can_judge_any_more_is_closed(
+    watch: Watch, clock: Clock, writer: Writer, make: Make, rows: Rows
+) -> None:
+    """Its rule was turned off, or another model serves that does not say what it should reach."""
+    writer.write([announcement(make), *job(make, "j1", 0.6, "2026-11-22T13:20:00.000Z")])
+    watch.look(AT)
+    writer.write(
+        [replace(announcement(make, "m2"), expectations=None, announced_at="2026-11-22T13:30:00.000Z")]
+    )
+
+    watch.look(AT)
+    clock.now += UNJUDGED_S
+    watch.look(AT)
+
+    assert [("closed", UNJUDGED)] == rows("alerts", "state, detail")
+
+
+def test_absence_counts_from_the_stores_own_start(
+    engine: sa.Engine, clock: Clock, writer: Writer, make: Make
+) -> None:
+    """Nobody was there to see a canary while the line stood still."""
+    canary = make.batch("canary@2026-11-22T13:16:01.123Z", source="canary-shop", job_id="canary")
+    writer.write([canary])
+    watch = Watch(engine, Disk(None, 0), Monitoring(Monitor(latency_s=0.0), 30.0), clock)
+    began = watch._began_at = datetime.now(UTC) + timedelta(hours=1)
+
+    assert [] == watch.look(began + timedelta(seconds=179))
+    late = watch.look(began + timedelta(seconds=181))
+
+    assert [("canary-late", "shop", "open")] == told(late)
+
+
+def test_statistics_of_a_stranger_stop_nobody(watch: Watch, writer: Writer, make: Make) -> None:
+    """A batch with other bins than the reference's is passed over."""
+    reference = Reference(edges=(5.0,), classes=dict.fromkeys(CLASSES, (1.0, 0.0)))
+    said = replace(
+        announcement(make), expectations=Expectations(accuracy=0.5, statistics={"brightness": reference})
+    )
+    batch, closing = job(make, "j1", 0.97, "2026-11-22T13:20:00.000Z")
+    writer.write([said, replace(batch, statistics={"brightness": (1, 2, 3)}), closing])
+
+    assert [] == watch.look(AT)
+
+
+def test_monitor_that_fails_costs_an_event_and_no_message(bench: Bench, make: Make) -> None:
+    """Whatever it is that it cannot read: the line goes on, and the next look comes later and later."""
+    waits = []
+
+    def failing(*_: object) -> list[Alert]:
+        bench.service.watch._next_look = 0.0
+        waits.append(1)
+        raise ZeroDivisionError("odd")
+
+    bench.service.watch.look = failing  # type: ignore[assignment, method-assign]
+    bench.service.watch._next_look = 0.0
+    bench.send(*job(make, "j1", 0.97, "2026-11-22T13:20:00.000Z"))
+    bench.work(3)
+
+    assert waits
+    assert [("j1",)] == bench.read("SELECT job_id FROM jobs")
+    assert ["monitor-failed"] == [word for word in bench.words() if word.startswith("monitor")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from broker.messages import ModelAnnouncement, Review
+from broker.messages import Expectations, ModelAnnouncement, Review
 from broker.settings import Store
 from store.estimates import Sums
 from store.queries import reading
@@ -138,10 +138,10 @@ def test_models_come_with_what_they_should_reach(ask: Ask, writer: Writer, make:
         engine="numpy",
         input={},
         announced_at=make.at,
-        expectations={"accuracy": 0.875},
+        expectations=Expectations(accuracy=0.875),
     )
     writer.write([announced])
-    assert [{"accuracy": 0.875}] == [one.expectations for one in ask(served, EVERYTHING)]
+    assert [0.875] == [one.expectations["accuracy"] for one in ask(served, EVERYTHING)]
 
 
 def test_reviews_are_counted_by_pair_and_by_confidence(ask: Ask, writer: Writer, make: Make) -> None:

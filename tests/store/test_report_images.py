@@ -9,6 +9,7 @@ import pytest
 
 from broker.messages import PixelBatch, Review
 from broker.settings import Store
+from store.png import png
 from store.queries import reading
 from store.report_figures import Scope
 from store.report_images import (
@@ -16,7 +17,6 @@ from store.report_images import (
     least_sure,
     pictures,
     pictures_of_job,
-    png,
     reviewed_wrong,
     sheet,
     suspects,

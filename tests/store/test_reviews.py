@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from broker.messages import Correction, PixelBatch, Review
+from broker.messages import Correction, PixelBatch, Review, now
 from store.pixels import prune_pixels
 from store.statements import Session
 from store.writer import Writer
@@ -57,6 +57,64 @@ def test_later_answer_takes_the_place_of_an_earlier_one(writer: Writer, rows: Ro
 
     writer.write([review(label="", at="2026-11-22T15:00:00.000Z", review_id="r2")])
     assert [] == rows("reviews")
+
+
+def test_answer_that_was_taken_back_stays_so_when_it_comes_again(
+    writer: Writer, rows: Rows, make: Make
+) -> None:
+    """A reconnect may deliver the first answer after its withdrawal."""
+    writer.write([make.batch("a.png"), review(), review(label="", at="2026-11-22T15:00:00.000Z")])
+
+    (told,) = writer.write([review()]).corrections
+
+    assert [] == rows("reviews")
+    assert ("r1", "") == (told.review_id, told.label)
+
+
+def test_clock_that_runs_ahead_settles_nothing_for_ever(writer: Writer, rows: Rows, make: Make) -> None:
+    """An answer from the future counts as given now, so that a later one can take its place."""
+    writer.write([make.batch("a.png"), review(label="Coat", at="9999-01-01T00:00:00.000Z")])
+    at = now()
+
+    (told,) = writer.write([review(label="Shirt", at="9998-01-01T00:00:00.000Z", review_id="r2")]).corrections
+
+    assert [("Shirt",)] == rows("reviews", "label")
+    assert told.reviewed_at >= at
+
+
+def test_correction_tells_what_stands(writer: Writer, rows: Rows, make: Make) -> None:
+    """An answer that comes late is told of the one that was given after it."""
+    writer.write([make.batch("a.png"), review(label="Coat")])
+
+    (told,) = writer.write([review(label="Shirt", at=make.at, review_id="r0")]).corrections
+
+    assert ("r0", "Coat") == (told.review_id, told.label)
+
+
+def test_label_that_is_no_class_is_put_aside(writer: Writer, rows: Rows, make: Make) -> None:
+    """It would be wrong in every figure, and of no use for training."""
+    outcome = writer.write([make.batch("a.png"), review(label="Hat")])
+
+    assert {1: "Review: 'Hat' is no class of m1"} == outcome.foreign
+    assert [] == rows("reviews")
+
+
+def test_pixels_of_anothers_job_are_put_aside(writer: Writer, rows: Rows, make: Make) -> None:
+    """Nobody puts pictures into somebody else's replay."""
+    writer.write([make.batch("a.png")])
+    foreign = PixelBatch(
+        batch_id="b1", job_id=JOB, source="evil", images=("a.png",), shape=(1, 2, 2), pixels=bytes(4)
+    )
+
+    assert "is another source's" in writer.write([foreign]).foreign[0]
+    assert [] == rows("pixels")
+
+
+def test_store_that_keeps_no_pixels_writes_none(engine: sa.Engine, rows: Rows) -> None:
+    """Whatever predictors on other machines send."""
+    Writer(engine, keep_pixels=False).write([pixels("a.png")])
+
+    assert [] == rows("pixels")
 
 
 def test_review_of_an_unknown_image_is_put_aside(writer: Writer, make: Make) -> None:

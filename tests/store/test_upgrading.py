@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from broker.settings import Store
 from store.database import check, file_of, writing_engine
 from store.errors import DatabaseProblem
-from store.schema import REVISION
-from store.upgrading import MIGRATIONS, revision_of, upgrade
+from store.schema import REVISION, metadata
+from store.upgrading import MIGRATIONS, _drop_views, _migrate, revision_of, upgrade
 from store.writer import Writer
 from tests.store.workbench import Make
 
@@ -187,3 +187,35 @@ def test_url_that_is_none_is_named(url: str, sentence: str) -> None:
     """A wrong URL is one sentence for the administrator."""
     with pytest.raises(DatabaseProblem, match=sentence):
         writing_engine(Store(url=url))
+
+
+def test_first_schema_keeps_its_rows_and_gets_their_sums(engine: sa.Engine) -> None:
+    """What an older release stored is counted as what comes now would be."""
+    with engine.begin() as connection:
+        _drop_views(connection)
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        _migrate(connection, "0001", MIGRATIONS)
+        for statement in FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+
+    assert "0001" == upgrade(engine, None)
+
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT suspect, trusted_confidence, trusted_variance FROM jobs")
+        assert [(1, 0.75, 0.1875)] == [tuple(row) for row in found]
+        found = connection.exec_driver_sql(
+            "SELECT label, suspect, trusted_confidence FROM class_confidence ORDER BY label"
+        )
+        assert [("Bag", 0, 0.75), ("Coat", 1, 0.0)] == [tuple(row) for row in found]
+        assert 2 == connection.exec_driver_sql("SELECT count(*) FROM v_predictions").scalar_one()
+
+
+FIRST_ROWS = (
+    "INSERT INTO jobs (job_id, source, opened_at, stored) VALUES ('j1', 'shop', '2026', 2)",
+    "INSERT INTO batches (id, job_id, batch_id, predicted_at, stored_at) VALUES (1, 'j1', 'b1', '26', '26')",
+    """INSERT INTO predictions (job_id, image, label, confidence, verdict, model_version, predicted_at, batch)
+VALUES ('j1', 'a', 'Bag', 0.75, 'ok', 'm', '26', 1), ('j1', 'b', 'Coat', 0.5, 'suspect', 'm', '26', 1)""",
+    "INSERT INTO class_confidence (job_id, label, images, mean_confidence) VALUES ('j1', 'Bag', 1, 0.75)",
+    "INSERT INTO class_confidence (job_id, label, images, mean_confidence) VALUES ('j1', 'Coat', 1, 0.5)",
+)

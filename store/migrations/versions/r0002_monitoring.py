@@ -37,6 +37,7 @@ def upgrade() -> None:
         for column in (_count("suspect"), _sum("trusted_confidence"), _sum("trusted_variance")):
             op.add_column(table, column)
     op.add_column("jobs", _sum("store_s"))
+    op.create_index("jobs_closed", "jobs", ["state", "closed_at"])
     op.add_column("batches", _text("statistics"))
     _count_what_was_stored()
     _make_pixels()
@@ -86,6 +87,15 @@ def _make_reviews() -> None:
         sqlite_with_rowid=False,
     )
 
+    op.create_table(
+        "withdrawals",
+        sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.job_id"), primary_key=True),
+        _key("image"),
+        _time("withdrawn_at"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
 
 def _make_alerts() -> None:
     op.create_table(
@@ -100,6 +110,7 @@ def _make_alerts() -> None:
         _time("opened_at"),
         _time("closed_at", optional=True),
         _text("job_id"),
+        _text("told"),
         sa.CheckConstraint("state IN ('open', 'closed')", name="alerts_state"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
