@@ -154,7 +154,8 @@ def _add_second(
     It is calibrated on those images. Returns the bundle's manifest, and which images the first answers.
     """
     confidence = probabilities[REFERENCE].max(axis=1)
-    below = float(np.quantile(confidence, SECOND_SHARE, method="higher"))
+    count = max(1, round(SECOND_SHARE * len(confidence)))
+    below = float(np.nextafter(np.sort(confidence)[count - 1], np.float32(2)))
     unclear = np.flatnonzero(confidence < below)
     target = folder / SECOND
     target.mkdir()
@@ -169,7 +170,9 @@ def _add_second(
             probabilities[precision][unclear] = part.probabilities(precision)
         else:  # what only one of the two can do, the pair cannot
             del probabilities[precision]
-    return replace(first.manifest, second={"below": below, "share": SECOND_SHARE}), confidence >= below
+    return replace(
+        first.manifest, second={"below": below, "share": len(unclear) / len(confidence)}
+    ), confidence >= below
 
 
 def _headlines(figures: Mapping[str, Evaluation]) -> dict[str, Any]:

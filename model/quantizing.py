@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from typing import TYPE_CHECKING
 
@@ -33,11 +35,13 @@ def quantize(graph: Path, images: NDArray[np.uint8], out: Path) -> None:
     nncf.set_log_level(logging.ERROR)
     batches = [images[at : at + _BATCH] for at in range(0, len(images), _BATCH)]
     # Converting folds what only reading does not: the kernels' own precision and order of axes.
-    quantized = nncf.quantize(
-        openvino.convert_model(graph),
-        nncf.Dataset(batches),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-        fast_bias_correction=False,
-    )
+    # NNCF draws progress bars on stdout, where the answer belongs.
+    with contextlib.redirect_stdout(io.StringIO()):
+        quantized = nncf.quantize(
+            openvino.convert_model(graph),
+            nncf.Dataset(batches),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+            fast_bias_correction=False,
+        )
     openvino.save_model(quantized, out)

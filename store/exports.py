@@ -129,16 +129,17 @@ def _labels(connection: sa.Connection) -> list[str]:
 
 def _metrics(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
     figures = ("images", "sent", "stored", "failed", "process_s", "predict_s", "time_per_prediction_s")
-    yield "job", "source", "folder", "state", "opened_at", "closed_at", *figures, "images_per_s"
+    columns = ("source", "folder", "state", "opened_at", "closed_at", *figures)
+    yield "job", *columns, "images_per_s", "suspect", "expected_percent"
     j = jobs.c
-    found = sa.select(
-        j.job_id, j.source, j.folder, j.state, j.opened_at, j.closed_at, *[j[name] for name in figures]
-    )
+    expected = j.trusted_confidence / sa.func.nullif(j.stored - j.suspect, 0)
+    found = sa.select(j.job_id, *[j[name] for name in columns], j.suspect, expected)
     for row in stream(connection, _of_jobs(found, filters).order_by(j.opened_at, j.job_id)):
         done = row.stored + row.failed
         took = (row.process_s, row.predict_s, row.time_per_prediction_s)
         speed = round(done / row.process_s, 1) if row.process_s else None
-        yield *tuple(row)[:-3], *[seconds(figure) for figure in took], speed
+        doubts = (row.suspect, percent(row[-1]))
+        yield *tuple(row)[:-5], *[seconds(figure) for figure in took], speed, *doubts
 
 
 def _failures(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:

@@ -16,7 +16,7 @@ def statements(dialect: str) -> dict[str, str]:
         "v_probabilities": _probabilities(dialect),
         "v_results": _results(dialect),
         "v_performance": _performance(dialect),
-        "v_metrics": _metrics(),
+        "v_metrics": _metrics(dialect),
         "v_timings": _timings(dialect),
         "v_days": _days(dialect),
         "v_class_days": _class_days(dialect),
@@ -100,11 +100,13 @@ FROM jobs j LEFT JOIN class_confidence c ON c.job_id = j.job_id
 GROUP BY j.job_id, j.source, j.folder, j.opened_at, j.closed_at, j.stored, j.mean_confidence"""  # noqa: S608
 
 
-def _metrics() -> str:
-    return """SELECT job_id, source, folder, state, opened_at, closed_at, images, sent, stored, failed,
+def _metrics(dialect: str) -> str:
+    expected = rounded("100 * trusted_confidence / nullif(stored - suspect, 0)", 2, dialect)
+    return f"""SELECT job_id, source, folder, state, opened_at, closed_at, images, sent, stored, failed,
   process_s, predict_s, time_per_prediction_s,
-  CASE WHEN process_s > 0 THEN (stored + failed) / process_s END AS images_per_s
-FROM jobs"""
+  CASE WHEN process_s > 0 THEN (stored + failed) / process_s END AS images_per_s, suspect,
+  {expected} AS expected_percent
+FROM jobs"""  # noqa: S608 - constants
 
 
 def _timings(dialect: str) -> str:
