@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.errors import PROBLEM
 from cli.given import given
 from cli.moments import span
 from cli.screen import answers, table
@@ -28,7 +29,7 @@ def alerts(
 ) -> None:
     """Show what is not as it should be, and since when.
 
-    Exit code 0 whatever there is: `status` is what tells a script whether all is well.
+    Exit code 1 while an alert is open.
     """
     from store import queries
 
@@ -40,6 +41,8 @@ def alerts(
         _show(found)
     else:
         answers().print("no alert" if all_ else "no alert is open")
+    if any(one.state == "open" for one in found):
+        raise typer.Exit(PROBLEM)
 
 
 def _show(found: "list[AlertRow]") -> None:

@@ -41,7 +41,7 @@ def export(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.")],
     since: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="TIME", help="From this time: 2026-11-22, or 2h ago."),
+        typer.Option(parser=moment, metavar="TIME", help="From this time: 2026-11-22, or an age: 2h."),
     ] = None,
     until: Annotated[
         datetime | None, typer.Option(parser=moment, metavar="TIME", help="Before this time.")

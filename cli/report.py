@@ -25,7 +25,7 @@ def report(
     ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="TIME", help="Jobs from this time: 2026-11-22, or 7d ago."),
+        typer.Option(parser=moment, metavar="TIME", help="Jobs from this time: 2026-11-22, or an age: 7d."),
     ] = None,
     until: Annotated[
         datetime | None, typer.Option(parser=moment, metavar="TIME", help="Jobs before this time.")

@@ -162,7 +162,7 @@ def speed(contents: Contents) -> Plot:
 
 def reliability(reviewed: Reviewed) -> Plot | None:
     """Return accuracy over confidence as people found it; None of too few reviews."""
-    if reviewed.images < LEAST_REVIEWED:
+    if reviewed.drawn < LEAST_REVIEWED:
         return None
     bins = [
         (one.images, one.confidence / one.images, one.right / one.images) if one.images else (0, 0.0, 0.0)
@@ -177,7 +177,8 @@ def reliability(reviewed: Reviewed) -> Plot | None:
     return Plot(
         axes.title,
         plots.reliability(axes, bins),
-        note="Numbers are images; on the dashed line confidence means what it says.",
+        note="Numbers are images: answers that chance drew, without suspects. On the dashed line confidence"
+        " means what it says.",
         columns=["confidence", "images", "mean confidence", "right"],
         rows=rows,
     )

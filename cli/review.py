@@ -39,7 +39,7 @@ def review(
     model: Annotated[str | None, typer.Option(metavar="VERSION", help="Only this model's.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=moment, metavar="TIME", help="Only from this time: 2026-11-22, or 2h ago."),
+        typer.Option(parser=moment, metavar="TIME", help="Only from this time: 2026-11-22, or an age: 2h."),
     ] = None,
     name: ReviewerOption = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many answers.")] = None,

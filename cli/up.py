@@ -73,7 +73,7 @@ def _tell(message: Message, flood: Flood) -> None:
 def told(message: Message) -> str:
     """Return what the terminal says of a message: warnings, errors, and each job that is done."""
     match message:
-        case Event(level="warning" | "error"):
+        case Event(level="warning" | "error") | Event(event="alert-over"):
             return f"{message.service}-{message.instance}: {message.event}: {message.detail}"
         case JobSummary():
             failed = f", {message.failed} failed" if message.failed else ""

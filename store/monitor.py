@@ -104,10 +104,10 @@ class Watch:
             if word.bad and alert_id is None:
                 _open(session, word, at)
             elif alert_id is not None and self._is_over(word):
-                session.run(sql.CLOSE_ALERT, (at, word.detail, alert_id))
+                session.run(sql.CLOSE_ALERT, (at, f"; then {word.detail}", alert_id))
         for key, alert_id in standing.items():
             if self._has_lasted(self._unjudged_since, key, UNJUDGED_S):
-                session.run(sql.CLOSE_ALERT, (at, UNJUDGED, alert_id))
+                session.run(sql.CLOSE_ALERT, (at, f"; {UNJUDGED}", alert_id))
 
     def _is_over(self, word: Judgement) -> bool:
         """Tell whether an alert's cause has been gone for as long as it must."""

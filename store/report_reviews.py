@@ -26,7 +26,11 @@ class ReviewedBin:
 
 @dataclass
 class Reviewed:
-    """What people have said: by label given and right label, and in tenths of confidence."""
+    """What people have said: by label given and right label, and in tenths of confidence.
+
+    The tenths count only answers that chance drew, of images that are not suspect: what somebody chose to
+    correct was chosen for being wrong, and a suspect's confidence is not believed anyway.
+    """
 
     images: int = 0
     right: int = 0
@@ -34,12 +38,18 @@ class Reviewed:
     """(right label, label given) -> images."""
     bins: list[ReviewedBin] = field(default_factory=lambda: [ReviewedBin() for _ in range(BINS)])
 
-    def add(self, label: str, confidence: float, right: str) -> None:
-        """Count an answer."""
-        one = self.bins[min(BINS - 1, int(confidence * BINS))]
-        one.images += 1
-        one.right += label == right
-        one.confidence += confidence
+    @property
+    def drawn(self) -> int:
+        """How many answers the tenths hold."""
+        return sum(one.images for one in self.bins)
+
+    def add(self, label: str, confidence: float, right: str, *, drawn: bool) -> None:
+        """Count an answer; `drawn` by chance, and of an image that is not suspect."""
+        if drawn:
+            one = self.bins[min(BINS - 1, int(confidence * BINS))]
+            one.images += 1
+            one.right += label == right
+            one.confidence += confidence
         self.images += 1
         self.right += label == right
         self.pairs[right, label] += 1
@@ -49,10 +59,12 @@ def reviewed(connection: sa.Connection, scope: Scope) -> Reviewed:
     """Return what people have said of the images."""
     p, r = predictions.c, reviews.c
     both = reviews.join(predictions, (p.job_id == r.job_id) & (p.image == r.image))
-    found = sa.select(p.label, p.confidence, r.label).select_from(both.join(jobs, jobs.c.job_id == r.job_id))
+    drawn = sa.and_(r.how == "asked", p.verdict == "ok")
+    found = sa.select(p.label, p.confidence, r.label, drawn)
+    found = found.select_from(both.join(jobs, jobs.c.job_id == r.job_id))
     result = Reviewed()
-    for label, confidence, right in map(tuple, stream(connection, found.where(*scope.conditions))):
-        result.add(label, confidence, right)
+    for label, confidence, right, by_chance in map(tuple, stream(connection, found.where(*scope.conditions))):
+        result.add(label, confidence, right, drawn=bool(by_chance))
     return result
 
 

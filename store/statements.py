@@ -135,7 +135,7 @@ INSERT_ALERT = (
     "INSERT INTO alerts (alert_id, rule, subject, state, value, bound, detail, opened_at, job_id)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ?, detail = ? WHERE alert_id = ?"
+CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ?, detail = detail || ? WHERE alert_id = ?"
 
 SELECT_REVIEWED = """
 SELECT p.label, p.confidence, p.model_version, j.source, j.folder, m.classes,

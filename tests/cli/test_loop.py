@@ -85,7 +85,8 @@ def test_the_whole_loop(
         return list(json.loads(done.stdout)["alerts"])
 
     def drop(folder: str) -> None:
-        shutil.copytree(folders / folder, tmp_path / "state" / "inbox" / folder)
+        # In one step, so that no pause of a busy machine makes two jobs of it.
+        (folders / folder).rename(tmp_path / "state" / "inbox" / folder)
         line.wait_for(f"\n{folder}: ")
 
     drop("good")
@@ -100,7 +101,7 @@ def test_the_whole_loop(
     assert f"from {ANSWERS} answers" in last
     low, high = (float(number) for number in re.findall(r"(\d+\.\d)% to (\d+\.\d)%", last)[0])
     # Twice the half width: once in twenty times the truth lies outside of a 95 % interval.
-    assert abs(_share_right(config, folders) - (low + high) / 2) < high - low
+    assert abs(_share_right(config) - (low + high) / 2) < high - low
     until(lambda: [one for one in alerts() if one["rule"] == "retrain"], 30)
 
     done = cli(
@@ -142,7 +143,7 @@ def _review(config: Path) -> list[str]:
     return somebody.said
 
 
-def _share_right(config: Path, folders: Path) -> float:
+def _share_right(config: Path) -> float:
     """Return how many of all answers are right, in percent, by the names of the files."""
     right = count = 0
     with queries.reading(read_settings(config, {}).settings.store) as connection:
@@ -150,5 +151,5 @@ def _share_right(config: Path, folders: Path) -> float:
             for row in queries.predictions(connection, job.job_id):
                 count += 1
                 right += row.image[6:-4].replace("_", "/") == row.label
-    assert count == sum(len(list((folders / name).iterdir())) for name in ("good", "blurred"))
+    assert 1200 == count
     return 100 * right / count

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -94,11 +94,10 @@ def writer(engine: sa.Engine) -> Writer:
     return found
 
 
-def review(writer: Writer, image: str, label: str) -> None:
+def review(writer: Writer, image: str, label: str, how: Literal["asked", "selection"] = "selection") -> None:
     """Let somebody say what an image is."""
-    writer.write(
-        [Review(review_id=image, job_id="j1", image=image, label=label, reviewer="eva", reviewed_at=AT)]
-    )
+    said = {"image": image, "label": label, "reviewer": "eva", "reviewed_at": AT}
+    writer.write([Review(review_id=image, job_id="j1", how=how, **said)])
 
 
 class Page(HTMLParser):
@@ -219,16 +218,17 @@ def test_threshold_is_what_the_model_should_reach(call: Call, writer: Writer) ->
 
 
 def test_reliability_waits_for_enough_reviews(call: Call, writer: Writer) -> None:
-    """Until then it says how many there are; the confusion matrix is there from the first."""
-    assert f"Not enough reviews: 2, it takes {LEAST_REVIEWED}." in Page(call()[1]).text
+    """Those that chance drew count, and not what somebody chose to correct; until then it says how many."""
+    wanted = f"Not enough answers that chance drew: 0, it takes {LEAST_REVIEWED}."
+    assert wanted in Page(call()[1]).text
     names = tuple(f"{n}.png" for n in range(LEAST_REVIEWED))
     batch = {**OF, "model_version": "m1", "predictor": "1", "predicted_at": AT}
     writer.write([PredictionBatch(batch_id="b3", predictions=tuple(map(prediction, names)), **batch)])
     for name in names:
-        review(writer, name, "Bag")
+        review(writer, name, "Bag", "asked")
     page = Page(call()[1])
 
-    assert "Not enough reviews" not in page.text
+    assert "Not enough answers" not in page.text
     assert "Reliability: share that was right over confidence" in [
         one["aria-label"] for one in page.all("svg")
     ]

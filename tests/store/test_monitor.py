@@ -184,7 +184,10 @@ def test_alert_that_nobody_can_judge_any_more_is_closed(
     clock.now += UNJUDGED_S
     watch.look(AT)
 
-    assert [("closed", UNJUDGED)] == rows("alerts", "state, detail")
+    ((state, detail),) = rows("alerts", "state, detail")
+    assert "closed" == state
+    assert detail.startswith("expected accuracy 60.0%")
+    assert detail.endswith(f"; {UNJUDGED}")
 
 
 def test_absence_counts_from_the_stores_own_start(

@@ -145,8 +145,8 @@ def test_models_come_with_what_they_should_reach(ask: Ask, writer: Writer, make:
 
 
 def test_reviews_are_counted_by_pair_and_by_confidence(ask: Ask, writer: Writer, make: Make) -> None:
-    """Of the jobs in question alone."""
-    by: dict[str, Any] = {"reviewer": "eva", "reviewed_at": make.at}
+    """Of the jobs in question alone; the tenths hold what chance drew, and no choice of somebody's."""
+    by: dict[str, Any] = {"reviewer": "eva", "reviewed_at": make.at, "how": "asked"}
     for image, label in (("a", "Bag"), ("b", "Shirt")):
         writer.write([Review(review_id=image, job_id=FIRST, image=image, label=label, **by)])
     found = ask(reviewed, EVERYTHING)
@@ -157,6 +157,10 @@ def test_reviews_are_counted_by_pair_and_by_confidence(ask: Ask, writer: Writer,
         (i, one.images, one.right, one.confidence) for i, one in enumerate(found.bins) if one.images
     ]
     assert 0 == ask(reviewed, LATER).images
+    again = {**by, "how": "selection", "reviewed_at": "2026-11-23T10:00:00.000Z"}
+    writer.write([Review(review_id="c", job_id=FIRST, image="b", label="Shirt", **again)])
+    found = ask(reviewed, EVERYTHING)
+    assert (2, 1) == (found.images, found.drawn)
 
 
 def test_alerts_are_those_open_within_the_period(ask: Ask, engine: sa.Engine) -> None:
