@@ -35,19 +35,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_training_is_reproducible_and_serves(data: Path, tmp_path: Path) -> None:
-    """Two runs with one seed agree to the last bit; another seed does not; each result serves."""
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Progress]]:
+    """A bundle from seed 3, and what was told while it was trained."""
     seen: list[Progress] = []
-    first = train(data, tmp_path / "a", seed=3, epochs=2, quick=True, progress=seen.append)
+    out = tmp_path_factory.mktemp("bundles")
+    return train(data, out, seed=3, epochs=2, quick=True, progress=seen.append), seen
+
+
+def test_training_is_reproducible_and_serves(
+    data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path
+) -> None:
+    """Two runs with one seed agree to the last bit; another seed does not; each result serves."""
+    first, seen = trained
     again = train(data, tmp_path / "b", seed=3, epochs=2, quick=True)
     other = train(data, tmp_path / "c", seed=4, epochs=2, quick=True)
 
     np.testing.assert_array_equal(read_golden(first).logits, read_golden(again).logits)
     assert first.name == again.name != other.name
-    assert (tmp_path / "a" / "current").read_text() == f"{first.name}\n"
+    assert (first.parent / "current").read_text() == f"{first.name}\n"
     assert verify(first).data["training"].keys() == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
     assert [step.epoch for step in seen if step.validation_accuracy is not None] == [0, 1, 2, 3]
-    assert Classifier.open(tmp_path / "a").version == first.name
+    assert Classifier.open(first.parent).version == first.name
 
 
 def test_too_few_images_of_a_class_are_refused(data: Path, tmp_path: Path) -> None:
@@ -60,7 +69,9 @@ def test_too_few_images_of_a_class_are_refused(data: Path, tmp_path: Path) -> No
         train(folder, tmp_path / "out", quick=True)
 
 
-def test_an_interrupted_training_goes_on_and_ends_the_same(data: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_goes_on_and_ends_the_same(
+    data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path
+) -> None:
     """Stopped in its second epoch and started again, it trains only what is missing, to the last bit."""
 
     def interrupt(step: Progress) -> None:
@@ -68,21 +79,22 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(data: Path, tmp_path:
             raise KeyboardInterrupt
 
     seen: list[int] = []
-    whole = train(data, tmp_path / "whole", seed=5, epochs=2, quick=True)
     with pytest.raises(KeyboardInterrupt):
-        train(data, tmp_path / "parts", seed=5, epochs=2, quick=True, progress=interrupt)
+        train(data, tmp_path / "parts", seed=3, epochs=2, quick=True, progress=interrupt)
     parts = train(
-        data, tmp_path / "parts", seed=5, epochs=2, quick=True, progress=lambda step: seen.append(step.epoch)
+        data, tmp_path / "parts", seed=3, epochs=2, quick=True, progress=lambda step: seen.append(step.epoch)
     )
 
     assert set(seen) == {1, 2, 3}
-    assert whole.name == parts.name
+    assert trained[0].name == parts.name
     assert sorted(file.name for file in (tmp_path / "parts").iterdir()) == sorted([parts.name, "current"])
 
 
-def test_training_goes_on_from_a_bundle_with_corrections(data: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_a_bundle_with_corrections(
+    data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path
+) -> None:
     """What people corrected is learned, against the labels of all that look alike, and the bundle says so."""
-    first = train(data, tmp_path / "a", seed=6, epochs=1, quick=True)
+    first, _ = trained
     images = np.random.default_rng(3).integers(0, 60, (200, 28, 28)).astype(np.uint8)
     images[:, 26] = 250  # a row that no class of the data has
     corrections = Dataset(images, np.full(200, 8), CLASSES, tuple(str(index) for index in range(200)))
