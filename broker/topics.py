@@ -17,6 +17,11 @@ def is_source(name: str) -> bool:
     return re.fullmatch(SOURCE_PATTERN, name) is not None
 
 
+def is_canary(source: str) -> bool:
+    """Tell whether a source is an agent's canary, whose pictures no report counts."""
+    return source.startswith(CANARY_PREFIX)
+
+
 def canary_source(source: str) -> str:
     """Return the source under which an agent's canary flies."""
     return f"{CANARY_PREFIX}{source}"[:SOURCE_CHARS]

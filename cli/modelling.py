@@ -12,6 +12,10 @@ from cli.given import given
 from cli.screen import answers, progress, say, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress as ProgressBar
+
     from cli.reviewed import Reviewed
     from model.evaluation import Evaluation
     from model.training import Progress
@@ -50,13 +54,10 @@ def train(
     With --with-reviews it is a candidate: compared with the bundle that serves, and promoted by you alone.
     """
     settings = given(context).settings.model
-    target = out or (
-        settings.bundle.parent if (settings.bundle / "manifest.json").exists() else settings.bundle
-    )
     # TensorFlow calls notes on its own graphs errors; what is wrong comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from model.data import DataError
-    from model.manifest import BundleError, named_bundle, resolve_bundle
+    from model.manifest import BundleError, bundles_folder, named_bundle, resolve_bundle
     from model.training import CARRY_ON_EPOCHS, EPOCHS
     from model.training import train as train_model
 
@@ -66,34 +67,35 @@ def train(
             begin = begin or resolve_bundle(settings.bundle)
         known = _reviews(context, begin) if with_reviews and begin else None
         with progress() as bar:
-            task = bar.add_task("training", total=None)
-
-            def advance(at: "Progress") -> None:
-                shown = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}"
-                if at.validation_accuracy is not None:
-                    shown += f", validation {at.validation_accuracy:.2%}"
-                bar.update(
-                    task,
-                    description=shown,
-                    total=at.epochs * at.steps,
-                    completed=at.epoch * at.steps + at.step,
-                )
-
             bundle = train_model(
                 data,
-                target,
+                out or bundles_folder(settings.bundle),
                 seed=seed,
                 epochs=epochs or (EPOCHS if begin is None else CARRY_ON_EPOCHS),
                 quick=quick,
                 start=begin,
                 extra=None if known is None else known.training,
-                progress=advance,
+                progress=_advancing(bar),
             )
     except (DataError, BundleError, OSError) as error:
         raise CannotRun(str(error)) from error
     answers().print(f"bundle  {bundle}")
     if known is not None:
         _compare(context, data, known, bundle)
+
+
+def _advancing(bar: "ProgressBar") -> "Callable[[Progress], None]":
+    """Return what shows on the bar where training is."""
+    task = bar.add_task("training", total=None)
+
+    def advance(at: "Progress") -> None:
+        shown = f"epoch {at.epoch + 1} of {at.epochs}, loss {at.loss:.3f}"
+        if at.validation_accuracy is not None:
+            shown += f", validation {at.validation_accuracy:.2%}"
+        completed = at.epoch * at.steps + at.step
+        bar.update(task, description=shown, total=at.epochs * at.steps, completed=completed)
+
+    return advance
 
 
 def _reviews(context: typer.Context, bundle: Path) -> "Reviewed":

@@ -7,7 +7,7 @@ import typer
 from broker.doubts import doubt
 from broker.messages import Failure, Message, Prediction, PredictionBatch
 from broker.settings import Settings
-from broker.topics import CANARY_PREFIX, Topics
+from broker.topics import Topics, is_canary
 from cli.ending import Ending
 from cli.given import given
 from cli.screen import say
@@ -52,7 +52,7 @@ def _follow(settings: Settings, source: str | None, *, as_json: bool) -> None:
         say(f"following {topics.predictions(name)}; Ctrl-C ends it")
         while not ending.asked:
             for _, message in reader.hear(HEAR_S):
-                if source is None and getattr(message, "source", "").startswith(CANARY_PREFIX):
+                if source is None and is_canary(getattr(message, "source", "")):
                     continue
                 for line in [encode(message).decode()] if as_json else lines(message):
                     typer.echo(line)

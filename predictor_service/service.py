@@ -10,7 +10,7 @@ from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import PixelBatch, PredictionBatch, decode
-from broker.topics import CANARY_PREFIX
+from broker.topics import is_canary
 from predictor_service.answers import Model, answer, part_of, pixels_of
 from predictor_service.poison import PoisonNotes
 
@@ -122,7 +122,7 @@ class Predictor:
     def _publish(self, work: Work, predictions: PredictionBatch) -> None:
         topics, delivery = self._line.topics, work.delivery
         try:
-            if self._keep_pixels and not predictions.source.startswith(CANARY_PREFIX):
+            if self._keep_pixels and not is_canary(predictions.source):
                 self._line.publish(topics.inputs(predictions.source), work.batch)
             self._line.publish(topics.predictions(predictions.source), predictions)
         except Unreachable:

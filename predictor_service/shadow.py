@@ -9,7 +9,7 @@ from collections import deque
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.messages import PixelBatch, PredictionBatch, ShadowBatch, decode
-from broker.topics import CANARY_PREFIX
+from broker.topics import is_canary
 from predictor_service.answers import Model
 from predictor_service.service import GROUP_BATCHES, GROUP_IMAGES, predicted
 
@@ -50,7 +50,7 @@ class Shadow:
     def _takes(self, batch: PixelBatch, topic: str) -> bool:
         source = batch.source
         fits = batch.shape[1:] == (self.model.input.height, self.model.input.width)
-        return fits and source == self._line.topics.last(topic) and not source.startswith(CANARY_PREFIX)
+        return fits and source == self._line.topics.last(topic) and not is_canary(source)
 
     def _pass_over(self) -> None:
         while self._waiting_bytes > self._limit_bytes and len(self._backlog) > 1:

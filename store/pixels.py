@@ -7,7 +7,7 @@ import json
 import zlib
 
 from broker.messages import PixelBatch
-from broker.topics import CANARY_PREFIX
+from broker.topics import is_canary
 from store import statements as sql
 from store.statements import Session
 
@@ -18,7 +18,7 @@ PRUNED_AT_ONCE = 200
 
 def write_pixels(session: Session, batch: PixelBatch, kept_at: str) -> None:
     """Keep a batch's pixels, once, however often it comes. Canaries are passed over."""
-    if batch.source.startswith(CANARY_PREFIX):
+    if is_canary(batch.source):
         return
     images, shape = json.dumps(list(batch.images), ensure_ascii=False), json.dumps(list(batch.shape))
     values = (batch.job_id, batch.batch_id, kept_at, images, shape, zlib.compress(batch.pixels, LEVEL))

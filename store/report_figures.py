@@ -18,7 +18,7 @@ from broker.doubts import BETWEEN_REASONS
 from store.estimates import Sums
 from store.queries import AlertRow, stream
 from store.schema import alerts, batches, class_confidence, failures, jobs, models, predictions
-from store.times import moment, stamp_of
+from store.times import seconds_between, stamp_of
 
 MONTH, DAY, HOUR, JOB = 7, 10, 13, 24
 """Steps of time, as the number of characters that a time has in common with its step."""
@@ -188,7 +188,8 @@ def parts_over_time(connection: sa.Connection, scope: Scope, step: int) -> dict[
     for when, timings, predicted_at, stored_at in map(tuple, rows):
         sums = steps[when]
         sums.batches += 1
-        for part, seconds in chain(_told(timings), _stored(predicted_at, stored_at)):
+        store_s = seconds_between(predicted_at, stored_at)
+        for part, seconds in chain(_told(timings), [("store", store_s)]):
             sums.seconds[part] += seconds
     return dict(steps)
 
@@ -197,11 +198,6 @@ def _told(timings: str) -> Iterator[tuple[str, float]]:
     for part, seconds in (json.loads(timings) if timings else {}).items():
         if part in PARTS:
             yield part, seconds
-
-
-def _stored(predicted_at: str, stored_at: str) -> Iterator[tuple[str, float]]:
-    # Another machine's clock may be ahead: less than nothing is nothing.
-    yield "store", max(0.0, (moment(stored_at) - moment(predicted_at)).total_seconds())
 
 
 def served(connection: sa.Connection, scope: Scope) -> list[Served]:

@@ -44,6 +44,11 @@ class Doubts:
         else:
             self.suspect += 1
 
+    @property
+    def sums(self) -> tuple[int, float, float]:
+        """Suspect images, and the sums of the others, as the tables have them."""
+        return self.suspect, self.trusted, self.variance
+
 
 @dataclass
 class Tally:
@@ -115,7 +120,7 @@ class Tallies:
         values = (max(job.images, stored + failed), stored, failed, predict_s, each, mean, confidence)
         self._session.run(sql.UPDATE_JOB, (*values, *tally.doubts, tally.store_s, job_id))
         classes = [
-            (job_id, label, d.images, d.confidence, mean_of(d.confidence, d.images), *_doubts(d))
+            (job_id, label, d.images, d.confidence, mean_of(d.confidence, d.images), *d.sums)
             for label, d in tally.classes.items()
         ]
         self._session.run_each(sql.UPSERT_CLASS, classes)
@@ -158,10 +163,6 @@ class Tallies:
             expected_high=expected.high,
             timings=timings_of(job),
         )
-
-
-def _doubts(doubts: Doubts) -> tuple[int, float, float]:
-    return doubts.suspect, doubts.trusted, doubts.variance
 
 
 def sums_of(row: Any, images: int) -> Sums:

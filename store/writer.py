@@ -25,7 +25,7 @@ from broker.messages import (
     encode,
     now,
 )
-from broker.topics import CANARY_PREFIX
+from broker.topics import is_canary
 from store import statements as sql
 from store.canaries import write_canary
 from store.images import Images, Standing, as_stored
@@ -102,7 +102,7 @@ class Group:
         named = failure_of(message) if isinstance(message, Reject) else message
         if isinstance(named, ShadowBatch) or not isinstance(named, OWNED):
             return ""
-        if named.source.startswith(CANARY_PREFIX):
+        if is_canary(named.source):
             return ""
         owner = self._owners.get(named.job_id)
         if owner is None:
@@ -151,7 +151,7 @@ class Group:
         return self._outcome
 
     def _predictions(self, batch: PredictionBatch) -> None:
-        if batch.source.startswith(CANARY_PREFIX):
+        if is_canary(batch.source):
             write_canary(self._session, batch, self._stored_at)
             at = stamp(batch.predicted_at)
             standing: Standing = tuple(as_stored(p, batch.model_version, at) for p in batch.predictions), ()
@@ -165,7 +165,7 @@ class Group:
 
     def _failure(self, failure: Failure) -> None:
         standing: Standing = (), ()
-        if not failure.source.startswith(CANARY_PREFIX):
+        if not is_canary(failure.source):
             standing = self._images.failed(
                 failure.job_id,
                 failure.source,
@@ -177,7 +177,7 @@ class Group:
         self._answer(failure, "failure", standing)
 
     def _progress(self, said: JobProgress) -> None:
-        if not said.source.startswith(CANARY_PREFIX):
+        if not is_canary(said.source):
             self._tallies.progress(said)
         if said.state == "closed":
             self._answer(said, "job", ((), ()))
@@ -201,7 +201,7 @@ class Group:
             ),
         )
         failure = failure_of(reject)
-        if failure is None or failure.source.startswith(CANARY_PREFIX):
+        if failure is None or is_canary(failure.source):
             return
         standing = self._images.failed(
             failure.job_id,
