@@ -66,7 +66,7 @@ class Classifier:
         self.version: str = manifest.version
         self.expectations: dict[str, Any] = dict(manifest.expectations)
         self._edges = {
-            name: np.asarray(found["edges"])
+            name: np.asarray(found.get("edges", ()))
             for name, found in self.expectations.get("statistics", {}).items()
         }
         self.classes: tuple[str, ...] = manifest.classes

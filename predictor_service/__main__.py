@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker.errors import MessageError
 from broker.line import Line
 from broker.messages import ModelAnnouncement, expectations_of, now
 from broker.process import service_main
@@ -37,7 +38,12 @@ def load(settings: Settings) -> Serving:
     chosen = settings.model
 
     def open_bundle(folder: Path) -> Classifier:
-        return Classifier.open(folder, chosen.engine, chosen.threads)
+        classifier = Classifier.open(folder, chosen.engine, chosen.threads)
+        try:
+            expectations_of(classifier.expectations)  # what cannot be announced must not take over
+        except MessageError as error:
+            raise BundleError(f"{folder}: {error}") from error
+        return classifier
 
     return Serving(chosen.bundle, open_bundle)
 

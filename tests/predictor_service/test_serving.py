@@ -1,13 +1,18 @@
 """Changing the model while it serves."""
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from broker.settings import Model, Settings
+from broker.settings_reader import PROJECT
 from model.classifier import Classifier
-from model.manifest import BundleError
+from model.manifest import BundleError, resolve_bundle
+from predictor_service.__main__ import load
 from predictor_service.serving import Failed, Serving
 
 
@@ -73,6 +78,17 @@ def test_serving_keeps_the_old_one_when_the_next_fails(bundles: Path) -> None:
     assert "SHA-256" in failed.reason
     assert settle(serving) is None
     assert ("one", ["one", "broken"]) == (serving.model.version, load.opened)
+
+
+def test_bundle_whose_expectations_cannot_be_announced_is_refused(tmp_path: Path) -> None:
+    """In one line, before it serves."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(resolve_bundle(PROJECT / "model" / "bundles"), folder)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "expectations": {"accuracy": "high"}}))
+
+    with pytest.raises(BundleError, match="the bundle's expectations: Expected `float`"):
+        load(Settings(model=Model(bundle=folder)))
 
 
 def test_serving_goes_on_when_the_pointer_leads_nowhere(bundles: Path) -> None:
