@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from model.manifest import BundleError
@@ -70,23 +71,30 @@ def measure(pixels: NDArray[np.uint8]) -> Statistics:
     """Measure images (n, 28, 28) uint8."""
     flat = pixels.reshape(len(pixels), 784)
     border = flat[:, _BORDER_PLACES]
-    lit = pixels > 24
+    # Seven words a row instead of 28 bytes: a fourth of the work.
+    lit = np.ascontiguousarray(pixels > 24).view(np.uint32)
+    columns = np.bitwise_or.reduce(lit, axis=1).view(np.bool_)
     measured = (
         flat.max(axis=1) - flat.min(axis=1),
         np.count_nonzero(border < 32, axis=1) / border.shape[1],
         border.mean(axis=1, dtype=np.float32),
         np.count_nonzero(flat < 16, axis=1) / 784,
-        np.maximum(_extent(lit.any(axis=1)), _extent(lit.any(axis=2))),
-        (_steps(pixels[:, 1:], pixels[:, :-1]) + _steps(pixels[:, :, 1:], pixels[:, :, :-1])) / 756,
+        np.maximum(_extent(columns), _extent(np.bitwise_or.reduce(lit, axis=2) != 0)),
+        _steps(flat) / 756,
         flat.mean(axis=1, dtype=np.float32),
     )
     return Statistics(*(part.astype(np.float32) for part in measured))
 
 
-def _steps(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Sum the differences of neighbours, in bytes as they are: wider numbers take four times as long."""
-    steps = np.maximum(one, other) - np.minimum(one, other)
-    return np.asarray(steps.sum(axis=(1, 2), dtype=np.uint32), np.int64)
+def _steps(flat: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Sum the differences of neighbours below and beside each other, (n, 784) to (n,)."""
+    if not len(flat):  # OpenCV takes no empty array
+        return np.zeros(0, np.int32)
+    below = cv2.absdiff(flat[:, 28:], flat[:, :-28])
+    beside = cv2.absdiff(flat[:, 1:], flat[:, :-1])
+    beside[:, 27::28] = 0  # the end of a row and the beginning of the next are no neighbours
+    sums = [cv2.reduce(each, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] for each in (below, beside)]
+    return np.asarray(sums[0] + sums[1], np.int32)
 
 
 def _extent(lit: Any) -> NDArray[np.intp]:

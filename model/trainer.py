@@ -43,8 +43,8 @@ class Recipe:
 
     seed: int = 0
     epochs: int = 30
-    widths: tuple[int, int, int] = (16, 64, 192)
-    blocks: tuple[int, int] = (2, 1)
+    widths: tuple[int, int, int] = (32, 64, 192)
+    blocks: tuple[int, int] = (3, 1)
     batch: int = 256
     peak_rate: float = 0.12
     warm_up_epochs: float = 1.0
@@ -59,7 +59,7 @@ class Recipe:
 
     def for_first_network(self) -> Recipe:
         """Return the recipe of the small network that answers before this recipe's one, taught by it."""
-        return replace(self, widths=(16, 32, 64), blocks=(1, 1), teacher_share=0.7, erased_share=0.2)
+        return replace(self, widths=(0, 32, 64), blocks=(1, 1), teacher_share=0.7, erased_share=0.2)
 
     def rate(self, epoch: float) -> float:
         """Learning rate after so many epochs."""

@@ -73,7 +73,7 @@ def train(
     it is started again with the same settings, and ends where it would have ended. The first bundle below
     `out` becomes the current one. Raises `DataError`, and `BundleError` for `start`.
     """
-    training, validation = _split(load_dataset(data, "train"), quick=quick)
+    training, validation = split_dataset(load_dataset(data, "train"), quick=quick)
     if extra is not None:
         training = training.joined(*[extra] * EXTRA_WEIGHT)
     large = _quick_recipe(seed, epochs) if quick else Recipe(seed, epochs)
@@ -184,7 +184,7 @@ def _settings_digest(
     return digest.hexdigest()[:12]
 
 
-def _split(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
+def split_dataset(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
     """Training and validation images: the same split for every seed, so that runs can be compared."""
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
     if counts.min() < LEAST_PER_CLASS:

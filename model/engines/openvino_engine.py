@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Larger batches are filled up to a multiple of this, since OpenVINO compiles anew for each new size.
-STEP = 8
+STEP = 4
 
 
 def load(bundle: Path, precision: str, threads: int) -> OpenvinoEngine:
