@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-from broker.clients import client
+from broker.clients import client, guarded
 from broker.errors import BrokerProblem, SettingsError
 from broker.line import Line, will_of
 from broker.settings import Settings
@@ -84,7 +84,7 @@ def line_of(settings: Settings, service: str, instance: str, subscriptions: Subs
     connection = client(
         settings,
         service,
-        f"{settings.broker.root.replace('/', '-')}-{service}-{instance}",
+        guarded(settings, service, f"{settings.broker.root.replace('/', '-')}-{service}-{instance}"),
         subscriptions(settings, topics),
         will=will_of(topics, service, instance),
         keepalive_s=getattr(own, "keepalive_s", None),

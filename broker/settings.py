@@ -43,6 +43,12 @@ class Broker(Section, frozen=True, kw_only=True):
     manage: bool = True
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Port = 18830
+    tls: Literal["auto", "on", "off"] = "auto"
+    tls_ca: Path = Path("{state}/tls/ca.crt")
+    tls_certificate: Path = Path("{state}/tls/server.crt")
+    tls_key: Path = Path("{state}/tls/server.key")
+    allow_plain: bool = False
+    local_port: Port = 18829
     root: Root = "tailorbird"
     credentials: Path = Path("{state}/credentials")
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 10

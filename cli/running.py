@@ -21,7 +21,7 @@ from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
-from cli.addresses import PORT_S, is_open, wait_for_free_port
+from cli.addresses import PORT_S, is_open, wait_for_free_port, where_is
 from cli.child import Child
 from cli.ending import Ending
 from cli.errors import CannotRun
@@ -87,7 +87,7 @@ class RunningLine:
             self.step()
             self._refuse()
             if time.monotonic() > deadline:
-                raise CannotRun(f"the broker does not listen on {broker.host}:{broker.port}; {self._logs()}")
+                raise CannotRun(f"the broker does not listen on {where_is(broker)}; {self._logs()}")
             time.sleep(0.01)
 
     def step(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker.clients import predictors_group
 from broker.errors import MessageError
 from broker.line import Line
 from broker.messages import ModelAnnouncement, expectations_of, now
@@ -28,9 +29,9 @@ LOOK_S = 1.0
 """How often the configured bundle's name is looked at: one small file."""
 
 
-def subscriptions(_settings: Settings, topics: Topics) -> Sequence[str]:
+def subscriptions(settings: Settings, topics: Topics) -> Sequence[str]:
     """Every source's pixels, shared with the other predictors."""
-    return [topics.shared(topics.pixels())]
+    return [topics.shared(topics.pixels(), predictors_group(settings))]
 
 
 def load(settings: Settings) -> Serving:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from broker.credentials import Credentials, read_credentials
-from broker.mosquitto import find_mosquitto, prepare_broker
+from broker.mosquitto import prepare_broker
+from broker.mosquitto_program import find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.mqtt_client import Client
 from broker.settings import Settings
