@@ -5,12 +5,14 @@ without: the services of this machine need no certificate, so none that has expi
 """
 
 import ipaddress
+import socket
 from dataclasses import dataclass
 
 from broker.settings import Broker
 
 LOCAL = "127.0.0.1"
 EVERY_ADDRESS = "::"
+EVERYWHERE = ("0.0.0.0", EVERY_ADDRESS)  # noqa: S104 - compared with
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ def own_listener(broker: Broker) -> Listener:
 def managed_listeners(broker: Broker) -> tuple[Listener, ...]:
     """Return every address at which the managed broker listens, the machine's own first."""
     return tuple(dict.fromkeys((own_listener(broker), named_listener(broker))))
+
+
+def reachable_name(broker: Broker) -> str:
+    """Return the name or address by which a client calls the configured listener."""
+    return socket.gethostname() if broker.host in EVERYWHERE else broker.host
 
 
 def wrong_host(host: str) -> str:

@@ -21,6 +21,7 @@ def write_private(file: Path, text: str | bytes, mode: int = PRIVATE) -> None:
     try:
         with os.fdopen(made, "wb") as opened:
             _give_to_owner(opened.fileno(), file.parent)
+            os.fchmod(opened.fileno(), mode)  # whatever the umask says
             opened.write(text.encode() if isinstance(text, str) else text)
             opened.flush()
             os.fsync(opened.fileno())

@@ -13,6 +13,7 @@ from cli import (
     alerts,
     chaos,
     classify,
+    client,
     configuration,
     demo,
     development,
@@ -28,6 +29,7 @@ from cli import (
     results,
     review,
     status,
+    tls,
     up,
 )
 from cli.errors import CANNOT_RUN, INTERRUPTED, OK, PROBLEM, CannotRun, Wrong
@@ -56,6 +58,8 @@ GROUPS = (
     relabel,
     labels,
     configuration,
+    client,
+    tls,
     modelling,
     models,
     replay,

@@ -19,6 +19,7 @@ def overrides(state: Path | None) -> Mapping[str, str]:
         "PATHS__STATE": str((state or fresh(DEMO)).absolute()),
         "BROKER__MANAGE": "true",
         "BROKER__HOST": "127.0.0.1",
+        "BROKER__TLS": "auto",
         "BROKER__PORT": str(free_port()),
         "BROKER__CREDENTIALS": "{state}/credentials",
         "INGEST_AGENT__INBOX": "{state}/inbox",

@@ -101,14 +101,19 @@ class RunningLine:
         deadline = time.monotonic() + READY_S
         online: dict[tuple[str, str], int] = {}
         with Reader(self.settings, [topics.status()]) as reader:
+            refusal = ""
             while waiting := self._not_in(online):
+                if reader.refusal != refusal:
+                    refusal = reader.refusal
+                    self._say(f"the broker: {refusal}")
                 for _, message in reader.hear(STEP_S):
                     if isinstance(message, Status) and message.state == "online":
                         online[message.service, message.instance] = message.pid
                 self.step()
                 self._refuse()
                 if time.monotonic() > deadline:
-                    raise CannotRun(f"{', '.join(waiting)} did not come online; {self._logs()}")
+                    why = f": {refusal}" if refusal else f"; {self._logs()}"
+                    raise CannotRun(f"{', '.join(waiting)} did not come online{why}")
 
     def _not_in(self, online: dict[tuple[str, str], int]) -> list[str]:
         """Return the services whose present process has not said `online` yet."""

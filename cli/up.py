@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from broker.credentials import read_credentials
+from broker.listeners import own_listener
 from broker.messages import Event, JobSummary, Message
 from broker.settings import Settings
 from broker.topics import Topics
@@ -95,13 +96,14 @@ def welcome(settings: Settings) -> Iterator[str]:
 
 def subscribe_line(settings: Settings) -> str:
     """Return a line that can be typed as it is, with the reader's account."""
-    broker = settings.broker
+    broker, at = settings.broker, own_listener(settings.broker)
     account = read_credentials(broker.credentials, "reader")
     words = ["mosquitto_sub", "-V", "5"]
-    if broker.host.startswith("/"):
-        words += ["--unix", broker.host]
-    else:
-        words += ["-h", broker.host, "-p", str(broker.port)]
-    if account is not None:
-        words += ["-u", account.user, "-P", account.password]
-    return shlex.join([*words, "-t", Topics(broker.root).predictions()])
+    words += ["--unix", at.host] if at.host.startswith("/") else ["-h", at.host, "-p", str(at.port)]
+    words += ["--cafile", str(broker.tls_ca)] if at.tls else []
+    words += ["-t", Topics(broker.root).predictions()]
+    if account is None:
+        return shlex.join(words)
+    # The terminal, and a log that it may be written to, need not show the password.
+    password = f'"$(cut -d: -f2- {shlex.quote(str(broker.credentials / "reader"))})"'
+    return f"{shlex.join([*words, '-u', account.user])} -P {password}"
