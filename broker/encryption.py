@@ -17,6 +17,18 @@ UNTRUSTED = {18, 19, 20, 21}
 OTHER_NAME = {62, 64}
 
 
+class _Socket(ssl.SSLSocket):
+    """A socket that is closed when TLS does not come about: paho forgets it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as the standard library has it
+        """Agree on TLS, or close."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def client_context(authority: Path) -> ssl.SSLContext:
     """Return what a client checks the broker with: certificates of this authority, a PEM file, and no others.
 
@@ -32,6 +44,7 @@ def client_context(authority: Path) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"[broker] tls_ca: {authority} cannot be used: {_why(error)}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _Socket
     return context
 
 
@@ -59,20 +72,23 @@ def _no_password() -> str:
     return ""
 
 
-class Distrust(NamedTuple):
-    """Why TLS with the broker failed, for the administrator, and whether it takes one to mend it."""
+class Trouble(NamedTuple):
+    """Why no connection came about, in a sentence, and whether it takes an administrator to mend it."""
 
     sentence: str
     permanent: bool
 
 
-def distrust(error: ssl.SSLError, address: str) -> Distrust:
-    """Return why TLS with the broker failed."""
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return Distrust(f"{address} ended the connection while TLS began", permanent=False)
+def unreachable(error: OSError, address: str, *, tls: bool) -> Trouble:
+    """Return why a connection to the broker did not come about."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Distrust(_wrong_certificate(error, address), permanent=True)
-    return Distrust(f"{address} speaks no TLS, or none that is new enough: {_why(error)}", permanent=True)
+        return Trouble(_wrong_certificate(error, address), permanent=True)
+    if tls and isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionResetError):
+        return Trouble(f"{address} ended the connection while TLS began: does it speak TLS?", permanent=False)
+    if isinstance(error, ssl.SSLError):
+        why = f"{address} speaks no TLS, or none that is new enough: {_why(error)}"
+        return Trouble(why, permanent=True)
+    return Trouble(f"cannot reach {address}: {error.strerror or error}", permanent=False)
 
 
 def _wrong_certificate(error: ssl.SSLCertVerificationError, address: str) -> str:

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -25,7 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from broker import mqtt_words as words
 from broker.bell import Bell
 from broker.connection import Capabilities, Delivery, Notice
-from broker.encryption import distrust, has_decrypted
+from broker.encryption import has_decrypted, unreachable
 from broker.errors import MessageError, Unreachable
 from broker.inbox import Inbox
 from broker.mqtt_client import Client, paho_client
@@ -102,13 +101,11 @@ class Session:
                 if self._full_since is not None and time.monotonic() > self._full_since + FULL_PATIENCE_S:
                     self._leave(0.0)
                     return f"left until there is room: nothing was taken in for {FULL_PATIENCE_S:g} s"
-        except ssl.SSLError as error:
-            why = distrust(error, who.address)
+        except OSError as error:
+            why = unreachable(error, who.address, tls=who.tls is not None)
             if why.permanent:
                 self.kicked = Notice("refused", why.sentence)
             return why.sentence
-        except OSError as error:
-            return f"cannot reach {who.address}: {error.strerror or error}"
         finally:
             self.accepted = False
             self._close()

@@ -95,7 +95,9 @@ def _folder(settings: Settings) -> Path:
 def _names(settings: Settings, hosts: list[str]) -> list[str]:
     """Return the names for the certificate, those that were asked for first."""
     known = reachable_name(settings.broker)
-    return [*hosts, *([] if known.startswith("/") else [known]), socket.gethostname(), socket.getfqdn()]
+    named = [] if is_local(known) else [known]
+    more = [known] if is_local(known) and not known.startswith("/") else []
+    return [*hosts, *named, socket.gethostname(), socket.getfqdn(), *more]
 
 
 def _made(settings: Settings, made: "Validity") -> None:
