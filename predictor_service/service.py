@@ -139,9 +139,12 @@ class Predictor:
         """Answer a request at its response topic too; what goes wrong there is the asker's own matter."""
         if not delivery.response_topic:
             return
-        if not delivery.response_topic.startswith(self._line.topics.answers("")):
-            # A predictor may publish what its client may not, such as another source's predictions.
-            detail = f"{delivery.response_topic}: answers go below {self._line.topics.answers('')} only"
+        own = self._line.topics.answers(predictions.source)
+        if delivery.response_topic != own and not delivery.response_topic.startswith(f"{own}/"):
+            # A predictor may publish what its client may not, such as what others wait for.
+            detail = (
+                f"{delivery.response_topic}: answers to {predictions.source} go to {own} or below it only"
+            )
             self._line.event("warning", "no-answer", detail)
             return
         try:
