@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from broker.client_accounts import (
@@ -95,14 +95,18 @@ def _lines(services: Mapping[str, str], clients: Collection[ClientAccount]) -> s
     return "".join(f"{user}:{kept}\n" for user, kept in every.items())
 
 
-def _alone(settings: Settings) -> contextlib.AbstractContextManager[None]:
-    """Return what keeps two commands from writing at once."""
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keep two commands from writing at once. Raises BrokerProblem for what cannot be read or written."""
     folder = broker_folder(settings)
     try:
         make_private_folder(folder)
-        return alone(folder / "access.lock")
+        with alone(folder / "access.lock"):
+            yield
     except OSError as error:
-        raise BrokerProblem(f"{folder}: cannot be written: {error.strerror}") from error
+        raise BrokerProblem(
+            f"{error.filename or folder}: {error.strerror}; nothing else was changed"
+        ) from error
 
 
 def hashed(accounts: Collection[Credentials]) -> dict[str, str]:

@@ -6,8 +6,9 @@
 apart, in `authority/`, and is needed for nothing but the next certificate.
 """
 
+import contextlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,10 +57,11 @@ def make_certificates(folder: Path, names: Sequence[str], days: int, now: dateti
     wanted = _checked_names(names)
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority_certificate(key, now)
-    make_private_folder(folder, 0o755)
-    make_private_folder(folder / "authority")
-    write_private(folder / "authority" / "ca.key", _pem_of_key(key))
-    write_private(folder / "ca.crt", authority.public_bytes(serialization.Encoding.PEM), READABLE)
+    with _writing(folder):
+        make_private_folder(folder, 0o755)
+        make_private_folder(folder / "authority")
+        write_private(folder / "authority" / "ca.key", _pem_of_key(key))
+        write_private(folder / "ca.crt", authority.public_bytes(serialization.Encoding.PEM), READABLE)
     return _issue(folder, _Authority(authority, key), wanted, days, now)
 
 
@@ -77,6 +79,14 @@ def renew_certificate(folder: Path, names: Sequence[str], days: int, now: dateti
             " ./tailorbird tls init --force"
         )
     return _issue(folder, authority, wanted, days, now)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BrokerProblem(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
 
 
 def _checked_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -99,8 +109,9 @@ def _issue(folder: Path, by: _Authority, names: Sequence[str], days: int, now: d
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _server_certificate(key, by, names, days, now)
     # The broker reads both when it starts or is told to, so for a moment they need not fit each other.
-    write_private(folder / "server.key", _pem_of_key(key))
-    write_private(folder / "server.crt", certificate.public_bytes(serialization.Encoding.PEM), READABLE)
+    with _writing(folder):
+        write_private(folder / "server.key", _pem_of_key(key))
+        write_private(folder / "server.crt", certificate.public_bytes(serialization.Encoding.PEM), READABLE)
     return validity_of(folder / "server.crt")
 
 

@@ -1,17 +1,21 @@
 """Programs outside at a real broker: what each role may and may not do, from the first moment to the last."""
 
 import functools
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from broker.access import add_client, revoke_client
+from broker.certificates import make_certificates
 from broker.client_accounts import Role, new_client, read_clients
 from broker.clients import guarded, predictors_group
 from broker.connection import Delivery, Notice
-from broker.credentials import Credentials
+from broker.credentials import ACCOUNTS, Credentials
 from broker.errors import BrokerProblem
+from broker.mosquitto import prepare_broker
 from broker.mosquitto_rights import access_list
 from broker.mqtt import MqttConnection
 from broker.process import line_of
@@ -284,3 +288,41 @@ def test_process_that_is_no_broker_is_never_told(own_mosquitto: RunningMosquitto
             assert "not running" == reload_broker(settings)
     finally:
         stranger.kill()
+
+
+def test_clients_added_at_once_are_all_there(mosquitto_program: Path, settings: Settings) -> None:
+    """Two commands wait for each other."""
+    names = [f"till-{number}" for number in range(6)]
+    prepare_broker(settings)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: add_client(settings, name, "source"), names))
+    assert names == [one.name for one in read_clients(settings.paths.state)]
+    lines = (settings.paths.state / "broker" / "passwords").read_text().splitlines()
+    assert [*ACCOUNTS, *names] == [line.partition(":")[0] for line in lines]
+
+
+def test_state_that_cannot_be_written_is_one_line(settings: Settings) -> None:
+    """Nothing is changed, and nothing is half there."""
+    settings.paths.state.write_text("a file where the folder should be")
+    with pytest.raises(BrokerProblem, match=r"state\S*: (Not a directory|File exists)"):
+        add_client(settings, "till-1", "source")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for somebody else")
+def test_files_written_by_root_belong_to_the_owner_of_the_state(
+    mosquitto_program: Path, settings: Settings
+) -> None:
+    """`sudo ./tailorbird client add` must not lock the services out."""
+    nobody = 65534
+    settings.paths.state.mkdir()
+    os.chown(settings.paths.state, nobody, nobody)
+    prepare_broker(settings)
+    add_client(settings, "till-1", "source")
+    make_certificates(settings.paths.state / "tls", [], days=2)
+    owners = {
+        str(file.relative_to(settings.paths.state)): file.stat().st_uid
+        for file in settings.paths.state.rglob("*")
+        if settings.broker.credentials not in (file, file.parent)
+    }
+    assert {"clients.json", "broker/passwords", "broker/rights", "tls/server.key"} <= owners.keys()
+    assert {nobody} == set(owners.values())
