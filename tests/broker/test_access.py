@@ -12,7 +12,7 @@ from broker.access import add_client, revoke_client
 from broker.certificates import make_certificates
 from broker.client_accounts import Role, new_client, read_clients
 from broker.clients import guarded, predictors_group
-from broker.connection import Delivery, Notice
+from broker.connection import Delivery, Notice, Will
 from broker.credentials import ACCOUNTS, Credentials
 from broker.errors import BrokerProblem
 from broker.mosquitto import prepare_broker
@@ -23,6 +23,7 @@ from broker.reloading import reload_broker
 from broker.settings import Settings
 from broker.topics import Topics
 from predictor_service.__main__ import subscriptions
+from tests.broker.places import MosquittoLink
 from tests.broker.reaching import Watch, wait_connected
 from tests.conftest import MakeSettings, _settings_below
 from tests.running_mosquitto import RunningMosquitto
@@ -326,3 +327,20 @@ def test_files_written_by_root_belong_to_the_owner_of_the_state(
     }
     assert {"clients.json", "broker/passwords", "broker/rights", "tls/server.key"} <= owners.keys()
     assert {nobody} == set(owners.values())
+
+
+def test_last_will_gives_no_right_that_its_owner_has_not(outside: Outside, connect: Connect) -> None:
+    """The broker publishes it, but as the client's: one topic is allowed, the other is not."""
+    watch = Watch(wait_connected(connect(outside.running, "wills", ["tailorbird/v1/#"])))
+    mine = outside.credentials("till-1")
+    for number, topic in enumerate((TOPICS.receipts("till-1"), TOPICS.pixels("till-1"))):
+        dying = connect(outside.running, f"dying-{number}", credentials=mine, will=Will(topic, b"my will"))
+        wait_connected(dying)
+        MosquittoLink(outside.running).crash(dying)
+
+    def came() -> list[Delivery]:
+        items = [item for item in watch.take() if isinstance(item, Delivery)]
+        return [item for item in items if item.payload == b"my will"]
+
+    until(came)
+    assert [TOPICS.pixels("till-1")] == [item.topic for item in came()]
