@@ -35,6 +35,7 @@ local_port = {local_port}
 
 [ingest_agent]
 quiet_s = 0.3
+canary_s = 0.0  # the shell example takes the first message that comes
 """
 
 
