@@ -17,6 +17,7 @@ from cli import (
     demo,
     development,
     export,
+    install,
     jobs,
     labels,
     modelling,
@@ -60,6 +61,7 @@ GROUPS = (
     models,
     replay,
     report,
+    install,
     development,
     chaos,
 )

@@ -89,5 +89,5 @@ def test_broker_makes_no_password_that_root_was_to_make(
     make_credentials(tmp_path / "handed")
     (tmp_path / "handed" / "store").write_text("")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "handed"))
-    with pytest.raises(SettingsError, match="store: is empty: type `sudo ./tailorbird install`"):
+    with pytest.raises(SettingsError, match=r"store: is empty: type `sudo \./tailorbird install`"):
         make_credentials(tmp_path / "credentials")
