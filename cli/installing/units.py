@@ -96,11 +96,11 @@ def _outside(name: str, settings: Settings) -> list[Path]:
 
 def _goes_out(name: str, settings: Settings) -> bool:
     """Tell whether a unit speaks with another machine: then addresses are not filtered."""
-    host = settings.broker.host
-    broker_outside = host not in LOOPBACK and not host.startswith("/")
-    database_outside = not settings.store.url.startswith("sqlite")
-    asks_database = re.search(r"store|upkeep|export", name) is not None
-    return broker_outside or (database_outside and asks_database)
+    broker, url = settings.broker, settings.store.url
+    if broker.host not in LOOPBACK and not broker.host.startswith("/"):
+        # Our own broker listens outside, and the services beside it reach it on loopback.
+        return name == "tailorbird-broker.service" if broker.manage else True
+    return not url.startswith("sqlite") and re.search(r"store|upkeep|export", name) is not None
 
 
 def _quoted(path: Path) -> str:

@@ -75,6 +75,11 @@ def shown(unit: str, key: str) -> str:
     return run("systemctl", "show", "--value", "-p", key, unit).strip()
 
 
+def until_restarted(unit: str, before: int) -> None:
+    """Wait until systemd has started a unit again more often than before."""
+    until(lambda: int(shown(unit, "NRestarts")) > before, f"restart of {unit}", 60)
+
+
 def all_active() -> bool:
     """Tell whether every service is active."""
     return {"active"} == set(run("systemctl", "is-active", *SERVICES, check=False).split())
@@ -116,7 +121,7 @@ def survives_kills() -> str:
         before = int(shown(unit, "NRestarts"))
         run("systemctl", "kill", "--signal=SIGKILL", unit)
         told.append(f"{unit}: {drop('killed-' + unit.split('.')[0].replace('@', '-'))}")
-        until(lambda unit=unit, before=before: int(shown(unit, "NRestarts")) > before, f"restart of {unit}")
+        until_restarted(unit, before)
     return "; ".join(told)
 
 
@@ -137,9 +142,7 @@ def survives_hangs() -> str:
         before = int(shown(unit, "NRestarts"))
         run("systemctl", "kill", "--kill-whom=main", "--signal=SIGSTOP", unit)
         began = time.monotonic()
-        until(
-            lambda unit=unit, before=before: int(shown(unit, "NRestarts")) > before, f"restart of {unit}", 60
-        )
+        until_restarted(unit, before)
         told.append(f"{unit} again after {time.monotonic() - began:.1f} s")
     told.append(drop("hung"))
     run("rm", "-rf", *(f"/run/systemd/system/{unit}.d" for unit in watched))
@@ -188,6 +191,14 @@ def upgrades() -> str:
     assert before == rows()
     assert all_active()  # both predictors: what was chosen first is kept
     return f"{seconds:.1f} s; {drop('upgraded')}\n{said}"
+
+
+def goes_back() -> str:
+    """The release before is installed again from where it was kept."""
+    said = run("/opt/tailorbird.previous/tailorbird", "install")
+    assert "the next release\n" != Path("/opt/tailorbird/README.md").read_text()
+    assert "the next release\n" == Path("/opt/tailorbird.previous/README.md").read_text()
+    return f"{drop('went-back')}\n{said}"
 
 
 def rolls_back() -> str:
@@ -240,6 +251,7 @@ FIRST = (
     export_runs,
     closes_in_order,
     upgrades,
+    goes_back,
     rolls_back,
 )
 SECOND = (came_back, uninstalls)

@@ -142,6 +142,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
         "export_runs",
         "closes_in_order",
         "upgrades",
+        "goes_back",
         "rolls_back",
         "came_back",
         "uninstalls",
