@@ -53,7 +53,7 @@ def install(
     Needs root. Configuration and data are kept; when an upgrade does not become healthy, the release before
     it runs again.
     """
-    from cli.installing.machine import check_systemd, unfit
+    from cli.installing.machine import alone, check_systemd, unfit
     from cli.installing.places import Places, check_prefix
     from cli.installing.steps import perform
 
@@ -66,7 +66,8 @@ def install(
         return
     check_systemd(planned.machine)
     was = planned.is_there
-    perform(planned.steps(), say, "the release before runs again" if was else "nothing was left running")
+    with alone():
+        perform(planned.steps(), say, "the release before runs again" if was else "nothing was left running")
     _welcome(planned)
 
 
@@ -125,7 +126,7 @@ def uninstall(
 ) -> None:
     """Stop and remove the services; configuration and data stay, unless they are to be purged."""
     from broker.settings_reader import read_settings
-    from cli.installing.machine import Machine, unfit
+    from cli.installing.machine import Machine, alone, unfit
     from cli.installing.places import Places, check_prefix
     from cli.installing.plan import removal
     from cli.installing.steps import perform
@@ -141,7 +142,8 @@ def uninstall(
         _show(steps)
         return
     kept = "" if purge else f"; {places.configuration} and {places.state} were kept"
-    perform(steps, say, "what was removed before is gone")
+    with alone():
+        perform(steps, say, "what was removed before is gone")
     say(f"uninstalled{kept}")
 
 

@@ -1,10 +1,12 @@
 """The machine that is installed on: its commands, and whether it is fit at all."""
 
+import contextlib
+import fcntl
 import os
 import pwd
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli.errors import CannotRun
@@ -13,6 +15,7 @@ BOOTED = Path("/run/systemd/system")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Not the caller's: what is found there must be there for the services as well."""
 OLDEST_SYSTEMD = 250
+LOCK = Path("/run/tailorbird-install.lock")
 COMMAND_S = 300.0
 
 
@@ -54,6 +57,17 @@ class Machine:
         """Let the services' user, and nobody else beside root, read a file."""
         os.chown(path, 0, pwd.getpwnam(self.user).pw_gid)
         path.chmod(0o640)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Be the only one who changes the installation. Raises CannotRun when somebody else is at it."""
+    with LOCK.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CannotRun("another `install` or `uninstall` is under way") from error
+        yield
 
 
 def unfit(command: str) -> Sequence[str]:

@@ -53,10 +53,13 @@ def copy_program(source: Path, places: Places) -> None:
     for name in files_of(source):
         target = places.next / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / name, target)
-    defaults = places.next / "config.toml"
-    defaults.replace(places.next / DEFAULTS)
-    defaults.symlink_to(places.config)
+        shutil.copy2(source / name, target, follow_symlinks=False)
+    config = places.next / "config.toml"
+    if config.is_symlink():  # an installed release, which keeps its defaults apart already
+        config.unlink()
+    else:
+        config.replace(places.next / DEFAULTS)
+    config.symlink_to(places.config)
 
 
 def remove(path: Path) -> None:

@@ -5,14 +5,21 @@
 Each step may be done again, and may be undone when it was done by half.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 from broker.errors import BrokerProblem, SettingsError
 from cli.errors import CannotRun
 
 EXPECTED = (CannotRun, SettingsError, BrokerProblem, OSError)
 """What the machine or its administrator can be the cause of; anything else is a defect."""
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""How somebody ends a command: Ctrl-C, `kill`, a connection that breaks."""
 
 
 def _nothing() -> None:
@@ -34,19 +41,26 @@ def perform(steps: Sequence[Step], say: Callable[[str], None], after_undo: str =
     Raises CannotRun with the reason and what stands now: `after_undo` where everything was taken back.
     """
     done: list[Step] = []
-    for step in steps:
-        say(step.what)
-        done.append(step)
-        try:
-            step.do()
-        except BaseException as error:
-            say(f"{step.what}: failed; taking back what was done")
-            left = _undo(done, say)
-            if isinstance(error, EXPECTED):
-                raise CannotRun(
-                    f"{error}; {'; '.join(left) or after_undo or 'nothing was changed'}"
-                ) from error
-            raise
+    with _signals(_interrupt):
+        for step in steps:
+            done.append(step)
+            try:
+                say(step.what)
+                step.do()
+            except BaseException as error:
+                _take_back(done, say, after_undo, error)
+                raise
+
+
+def _take_back(
+    done: Sequence[Step], say: Callable[[str], None], after_undo: str, error: BaseException
+) -> None:
+    """Undo, whoever interrupts. Raises CannotRun where the error was to be expected."""
+    with _signals(signal.SIG_IGN):
+        _tell(say, f"{done[-1].what}: failed; taking back what was done")
+        left = _undo(done, say)
+    if isinstance(error, EXPECTED):
+        raise CannotRun(f"{error}; {'; '.join(left) or after_undo or 'nothing was changed'}") from error
 
 
 def _undo(done: Sequence[Step], say: Callable[[str], None]) -> list[str]:
@@ -57,5 +71,26 @@ def _undo(done: Sequence[Step], say: Callable[[str], None]) -> list[str]:
             step.undo()
         except EXPECTED as error:
             left.append(f"not taken back: {step.what} ({error})")
-            say(left[-1])
+            _tell(say, left[-1])
     return left
+
+
+def _tell(say: Callable[[str], None], text: str) -> None:
+    """Say it if somebody is still there to read it."""
+    with contextlib.suppress(OSError):
+        say(text)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Treat each way to end this command alike, for a while."""
+    before = {number: signal.signal(number, handler) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,5 +1,6 @@
 """`install` below a temporary folder, with systemctl and the users of another machine."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def source(tmp_path: Path) -> Path:
     (folder / "model" / "bundles" / "v1").mkdir(parents=True)
     (folder / "model" / "bundles" / "v1" / "manifest.json").write_text("{}")
     (folder / "model" / "bundles" / "current").write_text("v1\n")
-    (folder / "systemd").symlink_to(PROJECT / "systemd")
+    shutil.copytree(PROJECT / "systemd", folder / "systemd")
     (folder / "config.toml").write_text("# the defaults\n")
     (folder / "release").write_text("first")
     (folder / "packages").mkdir()
@@ -77,15 +78,18 @@ def machine() -> OtherMachine:
 @pytest.fixture
 def install(places: Places, source: Path, machine: OtherMachine, monkeypatch: pytest.MonkeyPatch) -> Install:
     """`install()`: perform an installation; `healthy=False` fails its last step."""
+    packages = source / "packages"
 
-    def begin(*, healthy: bool = True, meanwhile: Callable[[], None] = lambda: None) -> Installation:
+    def begin(
+        source: Path = source, *, healthy: bool = True, meanwhile: Callable[[], None] = lambda: None
+    ) -> Installation:
         def look(*_: object) -> None:
             meanwhile()
             if not healthy:
                 raise CannotRun("not healthy")
 
         monkeypatch.setattr(plan, "wait_until_healthy", look)
-        environment = Environment("link", source / "packages")
+        environment = Environment("link", packages)
         settings = installed_settings(places, None)
         made = Installation(machine, places, source, settings, Chosen(), environment)
         perform(made.steps(), lambda _: None, "the release before runs again")
@@ -130,6 +134,20 @@ def test_second_installation_keeps_what_is_the_administrators(
     assert places.config.read_text().endswith("# mine\n")
     assert password == (places.credentials / "store").read_text()
     assert "mine\n" == (places.models / "current").read_text()
+
+
+def test_release_before_is_installed_again_from_where_it_was_kept(
+    install: Install, places: Places, source: Path
+) -> None:
+    """With its own defaults; the administrator's file, which may hold a password, is not copied."""
+    install()
+    (source / "release").write_text("second")
+    install()
+    places.config.write_text(places.config.read_text() + "# a secret\n")
+    install(source=places.previous)
+    assert "first" == (places.prefix / "release").read_text()
+    assert "# the defaults\n" == (places.prefix / "config.defaults.toml").read_text()
+    assert places.config == (places.prefix / "config.toml").readlink()
 
 
 def make_database(file: Path, revision: str) -> None:

@@ -1,8 +1,13 @@
 """A list of steps is done in order and taken back in reverse."""
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from cli.errors import CannotRun
+from cli.installing.machine import alone
 from cli.installing.steps import Step, perform
 
 
@@ -61,3 +66,35 @@ def test_interruption_and_defect_take_back_too(error: BaseException) -> None:
     with pytest.raises(type(error)):
         perform([tried.step("a"), tried.step("b", error)], lambda _: None)
     assert ["undo b", "undo a"] == tried.log[-2:]
+
+
+def test_broken_connection_takes_back_and_is_not_disturbed() -> None:
+    """A terminal that is gone ends the command, but not what brings the machine back."""
+    tried = Tried()
+
+    away = list[bool]()
+
+    def gone() -> None:
+        away.append(True)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    def undo() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        tried.log.append("undone")
+
+    def say(_: str) -> None:
+        if away:
+            raise OSError("no terminal")
+
+    with pytest.raises(KeyboardInterrupt):
+        perform([tried.step("a"), Step("b", gone, undo)], say)
+    assert ["do a", "undone", "undo a"] == tried.log
+
+
+def test_second_installation_at_the_same_time_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One line, and the first goes on."""
+    monkeypatch.setattr("cli.installing.machine.LOCK", tmp_path / "lock")
+    with alone(), pytest.raises(CannotRun, match="is under way"), alone():
+        pass
