@@ -125,9 +125,14 @@ def _holds(environment: Path, source: Path, lock: str) -> bool:
     done = environment / f"{lock}.done"
     if not done.is_file():
         return False
-    with (source / lock).open("rb") as file:
-        said = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.read_text("utf-8").strip() == "-".join(said.stdout.split()[:2])
+    return done.read_text("utf-8").strip() == checksum(source / lock)
+
+
+def checksum(file: Path) -> str:
+    """Return a file's checksum and size as the launcher writes them."""
+    with file.open("rb") as opened:
+        said = subprocess.run(["cksum"], stdin=opened, capture_output=True, text=True, check=True)  # noqa: S607
+    return "-".join(said.stdout.split()[:2])
 
 
 def place_environment(chosen: Environment, places: Places) -> None:
