@@ -120,7 +120,11 @@ def _chosen(
 def uninstall(
     prefix: Prefix = OPT,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Remove configuration, passwords, database and user too.")
+        bool,
+        typer.Option(
+            "--purge",
+            help="Remove configuration, passwords, user and /var/lib/tailorbird with all in it too.",
+        ),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -134,14 +138,18 @@ def uninstall(
     check_prefix(prefix)
     _refuse(unfit("uninstall"), dry_run)
     places = Places(prefix)
-    settings = read_settings(places.config, {}).settings if places.config.exists() else None
-    steps = removal(Machine(), places, settings, purge=purge)
+    kept = f"; {places.configuration} and {places.state} were kept"
+    if purge:
+        state = (
+            read_settings(places.config, {}).settings.paths.state if places.config.exists() else places.state
+        )
+        kept = "" if state == places.state else f"; {state} is left for you to remove"
+    steps = removal(Machine(), places, purge=purge)
     if not steps:
         raise CannotRun("nothing is installed")
     if dry_run:
         _show(steps)
         return
-    kept = "" if purge else f"; {places.configuration} and {places.state} were kept"
     with alone():
         perform(steps, say, "what was removed before is gone")
     say(f"uninstalled{kept}")

@@ -171,8 +171,11 @@ def _unlink(places: Places) -> None:
         places.link.unlink(missing_ok=True)
 
 
-def removal(machine: Machine, places: Places, settings: Settings | None, *, purge: bool) -> list[Step]:
-    """Return the steps of `uninstall`; with `purge` configuration, passwords, data and user go as well."""
+def removal(machine: Machine, places: Places, *, purge: bool) -> list[Step]:
+    """Return the steps of `uninstall`; with `purge` configuration, passwords, data and user go as well.
+
+    A state that the configuration puts elsewhere stays: what else lies there nobody here can know.
+    """
     units = installed_units(places.units)
     steps = []
     if units:
@@ -188,8 +191,7 @@ def removal(machine: Machine, places: Places, settings: Settings | None, *, purg
         steps.append(Step(f"remove {len(names)} units of {places.units}; systemctl daemon-reload", remove))
     folders = [places.link, places.previous, places.next, places.prefix]
     if purge:
-        state = settings.paths.state if settings is not None else places.state
-        folders = [places.configuration, state, *folders]
+        folders = [places.configuration, places.state, *folders]
     there = [folder for folder in folders if folder.exists() or folder.is_symlink()]
     steps += [Step(f"remove {folder}", partial(program.remove, folder)) for folder in there]
     if purge and machine.has_user():

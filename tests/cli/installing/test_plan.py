@@ -237,13 +237,13 @@ def test_uninstall_keeps_configuration_and_data(
     install: Install, places: Places, machine: OtherMachine
 ) -> None:
     """Only `--purge` takes them away."""
-    made = install()
-    perform(removal(machine, places, made.settings, purge=False), lambda _: None)
+    install()
+    perform(removal(machine, places, purge=False), lambda _: None)
     assert not places.prefix.exists()
     assert [] == list(places.units.iterdir())
     assert places.config.exists()
     assert places.state.exists()
-    perform(removal(machine, places, made.settings, purge=True), lambda _: None)
+    perform(removal(machine, places, purge=True), lambda _: None)
     assert not places.config.exists()
     assert not places.state.exists()
     assert "userdel tailorbird" == machine.commands[-1]
