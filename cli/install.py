@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from cli.installing.steps import Step
     from cli.installing.units import Chosen
 
-Prefix = Annotated[Path, typer.Option(metavar="DIR", help="Where the program lies.")]
+Prefix = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where the program lies. [/opt/tailorbird, or as installed]"),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
-OPT = Path("/opt/tailorbird")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def install(
-    prefix: Prefix = OPT,
+    prefix: Prefix = None,
     services: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Of broker,store,predictor,agent. [all, or as installed]"),
@@ -54,13 +56,11 @@ def install(
     it runs again.
     """
     from cli.installing.machine import alone, check_systemd, unfit
-    from cli.installing.places import Places, check_prefix
     from cli.installing.steps import perform
 
-    check_prefix(prefix)
     _refuse(unfit("install"), dry_run)
     os.umask(0o022)
-    planned = _planned(Places(prefix), services, predictors, inbox, environment)
+    planned = _planned(_places(prefix), services, predictors, inbox, environment)
     if dry_run:
         _show(planned.steps())
         return
@@ -69,6 +69,16 @@ def install(
     with alone():
         perform(planned.steps(), say, "the release before runs again" if was else "nothing was left running")
     _welcome(planned)
+
+
+def _places(prefix: Path | None) -> "Places":
+    from cli.installing.places import Places, check_prefix
+    from cli.installing.units import TARGET, prefix_before
+
+    usual = Places()
+    chosen = prefix or prefix_before(usual.units / TARGET) or usual.prefix
+    check_prefix(chosen)
+    return Places(chosen)
 
 
 def _planned(
@@ -118,7 +128,7 @@ def _chosen(
 
 
 def uninstall(
-    prefix: Prefix = OPT,
+    prefix: Prefix = None,
     purge: Annotated[
         bool,
         typer.Option(
@@ -131,13 +141,11 @@ def uninstall(
     """Stop and remove the services; configuration and data stay, unless they are to be purged."""
     from broker.settings_reader import read_settings
     from cli.installing.machine import Machine, alone, unfit
-    from cli.installing.places import Places, check_prefix
     from cli.installing.plan import removal
     from cli.installing.steps import perform
 
-    check_prefix(prefix)
     _refuse(unfit("uninstall"), dry_run)
-    places = Places(prefix)
+    places = _places(prefix)
     kept = f"; {places.configuration} and {places.state} were kept"
     if purge:
         state = (

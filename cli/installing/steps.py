@@ -58,9 +58,11 @@ def _take_back(
     """Undo, whoever interrupts. Raises CannotRun where the error was to be expected."""
     with _signals(signal.SIG_IGN):
         _tell(say, f"{done[-1].what}: failed; taking back what was done")
-        left = _undo(done, say)
+        outcome = "; ".join(_undo(done, say)) or after_undo or "nothing was changed"
+        if not isinstance(error, EXPECTED):
+            _tell(say, outcome)
     if isinstance(error, EXPECTED):
-        raise CannotRun(f"{error}; {'; '.join(left) or after_undo or 'nothing was changed'}") from error
+        raise CannotRun(f"{error}; {outcome}") from error
 
 
 def _undo(done: Sequence[Step], say: Callable[[str], None]) -> list[str]:

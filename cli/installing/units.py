@@ -59,6 +59,13 @@ def chosen_before(target: Path) -> Chosen | None:
     return Chosen(services, len(re.findall(r"tailorbird-predictor@", wanted)) or 1)
 
 
+def prefix_before(target: Path) -> Path | None:
+    """Return where the program of an installed target lies, None where there is none."""
+    text = target.read_text("utf-8") if target.is_file() else ""
+    found = re.search(r"^Documentation=file://(/.+)/README\.md$", text, re.MULTILINE)
+    return Path(found[1]) if found is not None else None
+
+
 def rendered(source: Path, places: Places, settings: Settings, chosen: Chosen) -> dict[str, str]:
     """Return each unit's file name and text."""
     names = [*_ALWAYS, *(name for service in chosen.services for name in _OF_SERVICE[service])]

@@ -63,9 +63,11 @@ def test_what_cannot_be_taken_back_is_named_and_the_rest_is() -> None:
 def test_interruption_and_defect_take_back_too(error: BaseException) -> None:
     """Ctrl-C in the middle leaves no half of an installation; a defect is not dressed up."""
     tried = Tried()
+    said = list[str]()
     with pytest.raises(type(error)):
-        perform([tried.step("a"), tried.step("b", error)], lambda _: None)
+        perform([tried.step("a"), tried.step("b", error)], said.append, "all is as it was")
     assert ["undo b", "undo a"] == tried.log[-2:]
+    assert "all is as it was" == said[-1]
 
 
 def test_broken_connection_takes_back_and_is_not_disturbed() -> None:

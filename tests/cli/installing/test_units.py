@@ -5,7 +5,7 @@ from typing import Any
 
 from broker.settings_reader import PROJECT, read_settings
 from cli.installing.places import Places
-from cli.installing.units import Chosen, chosen_before, rendered
+from cli.installing.units import Chosen, chosen_before, prefix_before, rendered
 
 SOURCE = PROJECT / "systemd"
 STATE = {"TAILORBIRD__PATHS__STATE": "/var/lib/tailorbird"}
@@ -60,6 +60,14 @@ def test_choice_is_read_back_from_the_target(tmp_path: Path) -> None:
     (tmp_path / "tailorbird.target").write_text(units(chosen)["tailorbird.target"])
     assert chosen == chosen_before(tmp_path / "tailorbird.target")
     assert chosen_before(tmp_path / "none") is None
+
+
+def test_prefix_is_read_back_from_the_target(tmp_path: Path) -> None:
+    """An upgrade goes where the program lies, whatever the default is."""
+    made = units(places=Places(Path("/srv/tb")))
+    (tmp_path / "tailorbird.target").write_text(made["tailorbird.target"])
+    assert Path("/srv/tb") == prefix_before(tmp_path / "tailorbird.target")
+    assert prefix_before(tmp_path / "none") is None
 
 
 def test_addresses_are_filtered_unless_something_lies_on_another_machine() -> None:
