@@ -18,6 +18,7 @@ from cli import (
     demo,
     development,
     export,
+    install,
     jobs,
     labels,
     modelling,
@@ -64,6 +65,7 @@ GROUPS = (
     models,
     replay,
     report,
+    install,
     development,
     chaos,
 )
