@@ -11,6 +11,7 @@ from broker import VERSION
 from broker.errors import BrokerProblem, SettingsError, Unreachable
 from cli import (
     alerts,
+    backup,
     chaos,
     classify,
     configuration,
@@ -29,6 +30,7 @@ from cli import (
     review,
     status,
     up,
+    upkeep,
 )
 from cli.errors import CANNOT_RUN, INTERRUPTED, OK, PROBLEM, CannotRun, Wrong
 from cli.given import Given, hoisted
@@ -56,6 +58,8 @@ GROUPS = (
     relabel,
     labels,
     configuration,
+    upkeep,
+    backup,
     modelling,
     models,
     replay,
