@@ -62,7 +62,7 @@ def _back_up(settings: Settings, *, dry_run: bool) -> None:
         out("backup    none: [store] url is no SQLite file; use pg_dump")
         return
     if dry_run:
-        size = path.stat().st_size if path.exists() else 0
+        size = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
         out(f"backup    would be {limits.backups / backups.new_name(datetime.now(UTC))}, up to {_mb(size)}")
         old = backups.superseded(limits.backups, limits.keep_backups - 1)
     else:

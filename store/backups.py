@@ -96,7 +96,8 @@ def _make_folder(folder: Path, owner: Path) -> None:
 
 def _check_room(database: Path, folder: Path, min_free_mb: int) -> None:
     """Refuse a backup that would leave the disk so full that the store stops."""
-    needed_mb = database.stat().st_size / MEGABYTE + min_free_mb
+    files = (database, database.with_name(f"{database.name}-wal"))
+    needed_mb = sum(file.stat().st_size for file in files if file.exists()) / MEGABYTE + min_free_mb
     found = os.statvfs(folder)
     free_mb = found.f_bavail * found.f_frsize / MEGABYTE
     if free_mb < needed_mb:

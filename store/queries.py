@@ -316,6 +316,12 @@ def facts(connection: sa.Connection, settings: Store) -> Facts:
     return Facts(str(path), schema.REVISION, sum(file.stat().st_size for file in files if file.exists()))
 
 
+def newest_at(connection: sa.Connection) -> str:
+    """Return when the latest batch was stored, "" where there is none."""
+    found = sa.select(schema.batches.c.stored_at).order_by(schema.batches.c.id.desc()).limit(1)
+    return connection.execute(found).scalar() or ""
+
+
 def _select(kind: Any, table: sa.Table) -> sa.Select[Any]:
     return sa.select(*[table.c[field.name] for field in fields(kind)])
 
