@@ -23,17 +23,17 @@ PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 def folders(settings: Settings) -> Iterator[Finding]:
     """Say whether the folders are there, and may be written by whom they belong to."""
     wanted = {
-        "[paths] state": settings.paths.state,
-        "[ingest_agent] inbox": settings.ingest_agent.inbox,
-        "[upkeep] backups": settings.upkeep.backups,
+        "[paths] state": (settings.paths.state, 0o750),
+        "[ingest_agent] inbox": (settings.ingest_agent.inbox, 0o750),
+        "[upkeep] backups": (settings.upkeep.backups, PRIVATE_FOLDER),
     }
-    for key, folder in wanted.items():
-        yield _folder(key, folder, settings.paths.state)
+    for key, (folder, mode) in wanted.items():
+        yield _folder(key, folder, mode, settings.paths.state)
 
 
-def _folder(key: str, folder: Path, state: Path) -> Finding:
+def _folder(key: str, folder: Path, mode: int, state: Path) -> Finding:
     if not folder.exists():
-        mend = Mend(f"made the folder {folder}", lambda: _make_folder(folder, state))
+        mend = Mend(f"made the folder {folder}", lambda: _make_folder(folder, mode, state))
         return warn(
             "paths", f"{key}: {folder} is not there yet", "it is made when it is needed, or: --fix", mend
         )
@@ -44,8 +44,8 @@ def _folder(key: str, folder: Path, state: Path) -> Finding:
     return ok("paths", f"{key}: {folder}, of {_owner(folder)}")
 
 
-def _make_folder(folder: Path, state: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+def _make_folder(folder: Path, mode: int, state: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
     if os.geteuid() == 0 and state.exists():
         owner = state.stat()
         os.chown(folder, owner.st_uid, owner.st_gid)
@@ -66,8 +66,8 @@ def owners(settings: Settings) -> Iterator[Finding]:
 
 
 def _handing_over(path: Path, owner: os.stat_result) -> Mend | None:
-    if os.geteuid() != 0:
-        return None
+    if os.geteuid() != 0 or (path.is_file() and path.stat().st_nlink > 1):
+        return None  # a file with a second name may be anybody's
     return Mend(f"gave {path} to the owner of its state", lambda: os.lchown(path, owner.st_uid, owner.st_gid))
 
 

@@ -307,7 +307,8 @@ class StoreService:
             return False
         self._trouble = self._trouble or Trouble()
         if word != LOCKED or self._trouble.lasted_s >= self._settings.busy_timeout_s:
-            self._line.begin(word, f"{' '.join(str(error).split())}: waiting")
+            hint = f"; {database.WHAT_TO_DO}" if word == "database-damaged" else ""
+            self._line.begin(word, f"{' '.join(str(error).split())}: waiting{hint}")
         if word not in {LOCKED, "disk-full"}:
             self.engine.dispose()  # a connection may remember that it could only read
         self._wait(self._trouble.next_wait_s())
