@@ -194,7 +194,12 @@ def reading(settings: Store) -> Iterator[sa.Connection]:
             )
         with engine.connect() as connection:
             yield connection
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        if database.damaged(error):
+            where = database.shown(settings.url)
+            raise DatabaseProblem(f"{where} is damaged: {error.orig}; {database.WHAT_TO_DO}") from error
+        if not isinstance(error, sa.exc.OperationalError):
+            raise
         raise DatabaseProblem(f"{database.shown(settings.url)} cannot be read: {error.orig}") from error
     finally:
         engine.dispose()

@@ -84,7 +84,7 @@ def test_upkeep_goes_on_after_what_cannot_be_done(
 
 
 def test_damage_is_one_line_with_what_to_do(stored: Settings, config: Path, capsys: Said) -> None:
-    """By `upkeep` as by the store's start."""
+    """By whatever reads it, as by the store's start."""
     path = database.file_of(stored.store.url)
     assert path is not None
     with closing(sqlite3.connect(path)) as connection:
@@ -92,8 +92,11 @@ def test_damage_is_one_line_with_what_to_do(stored: Settings, config: Path, caps
     content = bytearray(path.read_bytes())
     content[8192:] = b"\xaa" * (len(content) - 8192)
     path.write_bytes(content)
-    assert 3 == main(["upkeep", "--config", str(config)])
-    assert "./tailorbird restore FILE" in capsys.readouterr().err
+    for command in ("upkeep", "jobs"):
+        assert 3 == main([command, "--config", str(config)])
+        assert "./tailorbird restore FILE" in capsys.readouterr().err
+    assert 1 == main(["doctor", "--config", str(config)])
+    assert "is damaged" in capsys.readouterr().out
 
 
 def test_backup_under_a_name_that_is_taken_is_refused(stored: Settings, config: Path, tmp_path: Path) -> None:
