@@ -38,6 +38,10 @@ def restore(settings: Store, backup: Path, ledger: Path, at: datetime) -> Restor
     if path is None:
         raise DatabaseProblem("[store] url is no SQLite file: restore that database with its own tools")
     found = backups.verify(backup)
+    place, ledger = (
+        path.resolve(),
+        ledger.resolve(),
+    )  # behind a link, SQLite's own files lie beside the target
     kept = backup.with_name(backup.name + backups.LEDGER)
     with _locked(path), contextlib.ExitStack() as leftovers:
         try:
@@ -45,7 +49,7 @@ def restore(settings: Store, backup: Path, ledger: Path, at: datetime) -> Restor
             if kept.is_file():
                 ledger.parent.mkdir(parents=True, exist_ok=True)
                 parts = [(_staged(kept, ledger, leftovers), ledger)]
-            parts.append((_prepared(backup, path, leftovers), path))
+            parts.append((_prepared(backup, place, leftovers), place))
             aside = _exchange(parts, at)
         except OSError as error:
             raise DatabaseProblem(f"{backup} cannot be restored: {error.strerror or error}") from error

@@ -170,6 +170,23 @@ def test_restore_puts_database_and_ledger_back_and_sets_the_present_ones_aside(
     assert ["a.png", "b.png"] == images(path)
 
 
+def test_restore_behind_a_link_exchanges_what_the_link_names(
+    store_settings: Store, path: Path, tmp_path: Path, make: Make
+) -> None:
+    """The link stays: somebody put the database onto another disk."""
+    fill(store_settings, make, 2)
+    made = make_here(path, tmp_path / "b.db")
+    (tmp_path / "disk").mkdir()
+    path.rename(tmp_path / "disk" / "real.db")
+    path.symlink_to(tmp_path / "disk" / "real.db")
+
+    done = restore(store_settings, made.file, tmp_path / "agent" / "shop.db", AT)
+
+    assert path.is_symlink()
+    assert ["disk"] == [one.parent.name for one in done.aside]
+    assert 2 == len(images(path))
+
+
 def test_restore_while_a_store_runs_is_refused(bench: Bench, make: Make, tmp_path: Path) -> None:
     """The lock tells, whatever the broker says; the database stays as it is."""
     bench.send(make.batch("a.png"))
