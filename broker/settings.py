@@ -139,6 +139,17 @@ class Monitor(Section, frozen=True, kw_only=True):
     retrain_reviews: Positive = 200
 
 
+class Upkeep(Section, frozen=True, kw_only=True):
+    """`[upkeep]`: what is deleted when it is old, and what is copied before. 0 days or bytes: no limit."""
+
+    keep_days: NotNegative = 0.0
+    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    keep_events_days: NotNegative = 365.0
+    backups: Path = Path("{state}/backups")
+    keep_backups: Positive = 7
+    start_check_s: NotNegative = 10.0
+
+
 class Dashboard(Section, frozen=True, kw_only=True):
     """`[dashboard]`: the page's address; the page itself comes with a later release."""
 
@@ -162,5 +173,6 @@ class Settings(Section, frozen=True, kw_only=True):
     model: Model = Model()
     store: Store = Store()
     monitor: Monitor = Monitor()
+    upkeep: Upkeep = Upkeep()
     dashboard: Dashboard = Dashboard()
     log: Log = Log()

@@ -178,4 +178,7 @@ def _placed(one: _Given, state: str) -> Any:
 
 
 def _below(folder: Path, path: Path) -> Path:
-    return (folder / path.expanduser()).absolute()
+    try:
+        return (folder / path.expanduser()).absolute()
+    except RuntimeError as error:
+        raise SettingsError(f"{path}: nobody here is called {path.parts[0][1:]!r}") from error

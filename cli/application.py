@@ -11,12 +11,14 @@ from broker import VERSION
 from broker.errors import BrokerProblem, SettingsError, Unreachable
 from cli import (
     alerts,
+    backup,
     chaos,
     classify,
     client,
     configuration,
     demo,
     development,
+    doctor,
     export,
     install,
     jobs,
@@ -32,6 +34,7 @@ from cli import (
     status,
     tls,
     up,
+    upkeep,
 )
 from cli.errors import CANNOT_RUN, INTERRUPTED, OK, PROBLEM, CannotRun, Wrong
 from cli.given import Given, hoisted
@@ -61,6 +64,9 @@ GROUPS = (
     configuration,
     client,
     tls,
+    doctor,
+    upkeep,
+    backup,
     modelling,
     models,
     replay,

@@ -18,6 +18,7 @@ from cli.given import given
 from cli.screen import answers, say
 
 if TYPE_CHECKING:
+    from cli.daily import Daily
     from cli.retraining import Retraining
     from cli.running import RunningLine
 
@@ -34,6 +35,7 @@ def up(context: typer.Context) -> None:
 
     Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again.
     """
+    from cli.daily import Daily
     from cli.retraining import Retraining
     from cli.running import RunningLine
 
@@ -42,13 +44,16 @@ def up(context: typer.Context) -> None:
             line.wait_until_ready()
             for text in welcome(line.settings):
                 answers().print(text)
-            with Retraining(given(context), line.settings, say) as retraining:
-                _run(line, retraining)
+            with (
+                Retraining(given(context), line.settings, say) as retraining,
+                Daily(given(context), line.settings, say) as daily,
+            ):
+                _run(line, retraining, daily)
         except KeyboardInterrupt:
             say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
 
 
-def _run(line: "RunningLine", retraining: "Retraining") -> None:
+def _run(line: "RunningLine", retraining: "Retraining", daily: "Daily") -> None:
     from cli.reader import Reader
 
     topics = Topics(line.settings.broker.root)
@@ -61,6 +66,7 @@ def _run(line: "RunningLine", retraining: "Retraining") -> None:
             for kind, count in flood.over(time.monotonic()):
                 say(f"{kind}: {count:,} more; the event log has them all")
             retraining.step()
+            daily.step()
             line.step()
 
 

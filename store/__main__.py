@@ -25,7 +25,7 @@ def run(settings: Settings, line: Line) -> None:
     """Write until asked to stop."""
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY)
-    StoreService(settings.store, line, bounds_of(settings)).run()
+    StoreService(settings.store, line, bounds_of(settings), settings.upkeep).run()
 
 
 def bounds_of(settings: Settings) -> Monitor:

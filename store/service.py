@@ -25,11 +25,13 @@ from broker.messages import (
     ShadowBatch,
 )
 from broker.parting import halves_of
-from broker.settings import Monitor, Store
+from broker.settings import Monitor, Store, Upkeep
 from store import database, upgrading
 from store.disk import Disk
 from store.intake import Item, opened
+from store.lock import StoreLock
 from store.monitor import Monitoring, Watch
+from store.retention import Retention
 from store.schema import REVISION
 from store.writer import Outcome, Writer
 
@@ -75,8 +77,11 @@ class Trouble:
 class StoreService:
     """The store on the line. `run` returns when the line is to stop."""
 
-    def __init__(self, settings: Store, line: Line, bounds: Monitor | None = None) -> None:
+    def __init__(
+        self, settings: Store, line: Line, bounds: Monitor | None = None, upkeep: Upkeep | None = None
+    ) -> None:
         self._settings = settings
+        self._upkeep = upkeep or Upkeep()
         self._line = line
         self._path = database.file_of(settings.url)
         self.engine = database.writing_engine(settings)
@@ -84,6 +89,8 @@ class StoreService:
         self.disk = Disk(self._path, settings.min_free_mb)
         given = Monitoring(bounds or Monitor(), settings.keep_pixels_days)
         self.watch = Watch(self.engine, self.disk, given)
+        self.retention = Retention(settings, self._upkeep)
+        self._lock = StoreLock(self._path)
         self.held: list[Item] = []
         self._trouble: Trouble | None = None
 
@@ -98,11 +105,14 @@ class StoreService:
 
     def close(self) -> None:
         """Let go of the database."""
+        self.retention.close()
         self.engine.dispose()
+        self._lock.__exit__()
 
     def step(self, timeout_s: float = IDLE_S) -> None:
         """Do what waits, at most one group of it."""
         self._watch_over()
+        self._clear_away()
         if not self._well():
             return
         items = self.collect(timeout_s)
@@ -113,22 +123,30 @@ class StoreService:
         """Bring the schema up to date; what is not the database's own fault is waited out."""
         while not self._line.stopping:
             try:
+                database.refuse_network(self._path)
+                self._lock.__enter__()
                 before = upgrading.upgrade(self.engine, self._path)
-                database.check(self.engine, self._path)
+                whole = database.check(self.engine, self._path, self._upkeep.start_check_s)
                 self.disk.remember()
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 if not self._worldly(error):
                     raise
             else:
                 self._recovered()
-                self._announce(before)
+                self._announce(before, whole=whole)
                 return
 
-    def _announce(self, before: str | None) -> None:
+    def _announce(self, before: str | None, *, whole: bool) -> None:
         self._line.announce(database=database.shown(self._settings.url), schema=REVISION)
         if before != REVISION:
             came = "made" if before is None else f"brought from schema {before}"
             self._line.event("info", "database-ready", f"the database was {came} to schema {REVISION}")
+        if not whole:
+            looked_s = self._upkeep.start_check_s
+            detail = (
+                f"no damage found in {looked_s:g} s, which were not enough for all of it: `upkeep` looks on"
+            )
+            self._line.event("info", "check-unfinished", detail)
 
     def _watch_over(self) -> None:
         """Judge now and then how all is going, and tell what changed."""
@@ -147,6 +165,20 @@ class StoreService:
                 return  # it is told after the next look
             self.watch.told(alert)
             self._tell(alert)
+
+    def _clear_away(self) -> None:
+        """Delete a little of what is too old to keep."""
+        if not self.retention.due:
+            return
+        try:
+            gone = self.retention.step()
+        except Exception as error:  # noqa: BLE001 - as with the monitor: the line must not wait for it
+            detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._line.begin("retention-failed", detail)
+            return
+        self._line.end("retention-failed", "old rows are deleted again")
+        if gone:
+            self._line.event("info", "retention", f"deleted, since too old to keep: {gone}")
 
     def _tell(self, alert: Alert) -> None:
         opened = alert.state == "open"
@@ -275,7 +307,8 @@ class StoreService:
             return False
         self._trouble = self._trouble or Trouble()
         if word != LOCKED or self._trouble.lasted_s >= self._settings.busy_timeout_s:
-            self._line.begin(word, f"{' '.join(str(error).split())}: waiting")
+            hint = f"; {database.WHAT_TO_DO}" if word == "database-damaged" else ""
+            self._line.begin(word, f"{' '.join(str(error).split())}: waiting{hint}")
         if word not in {LOCKED, "disk-full"}:
             self.engine.dispose()  # a connection may remember that it could only read
         self._wait(self._trouble.next_wait_s())

@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from store import views
-from store.database import damaged
+from store.database import WHAT_TO_DO, damaged
 from store.errors import DatabaseProblem
 from store.schema import REVISION
 
@@ -25,7 +25,9 @@ def revision_of(engine: sa.Engine) -> str | None:
             return _revision(connection)
     except sa.exc.DatabaseError as error:
         if damaged(error):
-            raise DatabaseProblem(f"{engine.url.database} is no SQLite database, or it is damaged") from error
+            raise DatabaseProblem(
+                f"{engine.url.database} is no SQLite database, or it is damaged; {WHAT_TO_DO}"
+            ) from error
         raise
 
 

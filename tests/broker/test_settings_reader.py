@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.errors import SettingsError
@@ -192,6 +192,8 @@ def test_file_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
 
 
 @given(st.sampled_from(EVERY_KEY), st.text())
+@example("paths.state", "~nobody-here/x")
+@example("store.url", "sqlite:///~nobody-here/x")
 def test_any_text_in_a_variable_becomes_settings_or_a_settings_error(key: str, text: str) -> None:
     """Nothing else than SettingsError comes out."""
     name = "TAILORBIRD__" + key.replace(".", "__").upper()
