@@ -66,6 +66,10 @@ class IngestAgent(Section, frozen=True, kw_only=True):
     resend_max_s: PositiveSeconds = 60.0
     canary_s: NotNegative = 60.0
     readers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    decode_in: Literal["process", "agent"] = "process"
+    decode_s: PositiveSeconds = 10.0
+    decoder_memory_mb: Annotated[int, msgspec.Meta(ge=128)] = 640
+    hard_links: Literal["read", "refuse"] = "read"
     ignore: tuple[str, ...] = (
         ".*",
         "*~",
