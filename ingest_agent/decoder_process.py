@@ -8,6 +8,7 @@ pixels go out by one socket, whose other end is the agent's; when that closes, t
     answers   for each image: its kind, the seconds it took, length; then pixels, or the reason as JSON
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -18,6 +19,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from ingest_agent.preparing import Prepared, Unprepared, prepared
 from model.preprocessing import InputSpec
@@ -43,6 +45,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the agent hears these, and ends this when it ends
     link = socket.socket(fileno=descriptor)
+    with contextlib.suppress(OSError):  # where memory ends, this process goes before the agent does
+        Path("/proc/self/oom_score_adj").write_text("500")
     prepared(SMALLEST, InputSpec())  # whatever is loaded at its first use is loaded before the doors close
     confine(memory_mb)
     found = prepared(SMALLEST, InputSpec())
