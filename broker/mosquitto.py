@@ -28,10 +28,12 @@ TRIES_S = 20.0
 # No line of this file may make the broker drop a message that it has answered. So no queue has a limit that
 # can be reached: what bounds them is each agent's window of unanswered batches, and clients that leave when
 # they cannot take more. (0 would be no limit, but with it 2.0.11 cuts a client off at its first forbidden
-# message.) Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
+# message.) Against clients that flood there is a limit of the whole memory: who publishes beyond it is cut off
+# before he gets an answer, and may come again when the queues are shorter. Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
 CONFIGURATION = """\
 # Written by Tailorbird on every start: change config.toml instead.
 listener {listener}
+max_connections {max_clients}
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/rights
@@ -41,6 +43,7 @@ max_packet_size {max_packet_bytes}
 max_inflight_messages 0
 max_queued_messages 100000000
 max_queued_bytes 0
+memory_limit {memory_bytes}
 persistence false
 sys_interval 0
 log_dest stderr
@@ -114,6 +117,8 @@ def configuration(broker: Broker, folder: Path) -> str:
         folder=folder,
         user=_own_user(),
         max_packet_bytes=broker.max_packet_bytes,
+        max_clients=broker.max_clients,
+        memory_bytes=broker.memory_mb * 1_000_000,
     )
 
 

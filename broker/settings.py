@@ -47,6 +47,8 @@ class Broker(Section, frozen=True, kw_only=True):
     credentials: Path = Path("{state}/credentials")
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 10
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
+    memory_mb: Annotated[int, msgspec.Meta(ge=32, le=1_000_000)] = 384
+    max_clients: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 200
 
 
 class IngestAgent(Section, frozen=True, kw_only=True):

@@ -1,8 +1,7 @@
-"""`python -m tests.fuzz [TARGET ...] [--seconds N]`: fuzz each target for a while; exit code 1 on a finding.
+"""Fuzz each target for a while: `python -m tests.fuzz [TARGET ...] [--seconds N]`; exit code 1 on a finding.
 
-A finding lies in `var/fuzz/`; `python -m tests.fuzz TARGET --file FILE` shows what it breaks. The corpus
-that grows there is gone on from the next time. atheris guides by the lines of our own modules that an input reaches;
-it does not see into OpenCV's and msgspec's machine code.
+A finding lies in `var/fuzz/`, and so does the corpus, which is gone on from the next time. atheris is guided
+by the lines of our own modules that an input reaches; it does not see into OpenCV and msgspec.
 """
 
 import argparse
