@@ -1,5 +1,6 @@
 """A client that floods the broker is stopped before the memory is, and the others go on."""
 
+import functools
 import time
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def test_flooding_client_is_cut_off_and_nobody_loses_what_was_answered(small_broker: RunningMosquitto) -> None:
+def test_flooding_client_is_cut_off_and_nobody_loses_what_was_answered(
+    small_broker: RunningMosquitto,
+) -> None:
     """The broker's memory stays bounded; when there is room again, everybody goes on."""
     small_broker.start()
     reach = Reaching()
@@ -48,9 +51,8 @@ def test_flooding_client_is_cut_off_and_nobody_loses_what_was_answered(small_bro
         while not was_cut_off and time.monotonic() < deadline:
             try:
                 number = sent.to_bytes(4, "big")
-                flooder.publish(
-                    "x/y", number + PAYLOAD, on_acknowledged=lambda number=sent: answered.append(number)
-                )
+                done = functools.partial(answered.append, sent)
+                flooder.publish("x/y", number + PAYLOAD, on_acknowledged=done)
                 sent += 1
             except Unreachable:
                 was_cut_off = True

@@ -17,6 +17,7 @@ from ingest_agent.decoder_process import ANSWER, PIXELS, REASON
 from ingest_agent.preparing import CannotPrepare, Prepared, Unprepared, prepared
 from model.preprocessing import InputSpec
 from tests.ingest_agent.workbench import picture
+from tests.model.hostile_files import jpeg_of_countless_scans
 from tests.waiting import until
 
 SPEC = InputSpec()
@@ -135,6 +136,13 @@ def test_crash_costs_the_image_that_crashed(cursed: Decoder, curse: bytes, how: 
 def test_image_that_takes_too_long_is_given_up(cursed: Decoder) -> None:
     """By the processor's time it took."""
     answers = cursed.prepare([picture(1), b"spin", picture(2)], SPEC)
+    assert ["", "takes-too-long", ""] == reasons(answers)
+
+
+def test_picture_that_is_slow_to_decode_is_given_up(make: Callable[..., Decoder]) -> None:
+    """A real one: 36 megapixels in ninety scans, of which each goes over the whole."""
+    slow = jpeg_of_countless_scans(6000, 80)
+    answers = make(cpu_s=0.2).prepare([picture(1), slow, picture(2)], SPEC)
     assert ["", "takes-too-long", ""] == reasons(answers)
 
 
