@@ -28,8 +28,8 @@ TRIES_S = 20.0
 # No line of this file may make the broker drop a message that it has answered. So no queue has a limit that
 # can be reached: what bounds them is each agent's window of unanswered batches, and clients that leave when
 # they cannot take more. (0 would be no limit, but with it 2.0.11 cuts a client off at its first forbidden
-# message.) Against clients that flood, the whole memory has a limit: who publishes beyond it is cut off before
-# he gets an answer, and may come again when the queues are shorter. Nothing is kept on disk: only receipts
+# message.) Against clients that flood, the whole memory has a limit: who publishes beyond it is cut off
+# before he gets an answer, and may come again when queues are shorter. Nothing is kept on disk: only receipts
 # count, and every client subscribes on every connect.
 CONFIGURATION = """\
 # Written by Tailorbird on every start: change config.toml instead.

@@ -1,8 +1,8 @@
 r"""File names are bytes, the wire and CSV want text: a reversible way between the two.
 
 A byte that is no UTF-8, a control character (those that end a line or turn the direction of writing included)
-and the backslash stand as `\xNN`; everything else stands for itself. So no two files share a text, and the text
-of a file leads back to its bytes.
+and the backslash stand as `\xNN`; everything else stands for itself. So no two files share a text, and the
+text of a file leads back to its bytes.
 """
 
 import hashlib
