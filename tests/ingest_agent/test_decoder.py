@@ -160,10 +160,18 @@ def test_process_opens_nothing(cursed: Decoder, curse: bytes) -> None:
     assert ["crashes-decoder", ""] == reasons(cursed.prepare([curse, picture()], SPEC))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the kernel counts no processes of root's")
-def test_process_starts_no_other(cursed: Decoder) -> None:
-    """A fork is refused."""
-    assert ["crashes-decoder", ""] == reasons(cursed.prepare([b"fork", picture()], SPEC))
+def test_process_starts_no_other(make: Callable[..., Decoder], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even as root, whose processes the kernel does not count: it becomes somebody else first."""
+    nobody = CURSED.replace(
+        "decoder_process.main()", "os.geteuid() or os.setuid(65534)\ndecoder_process.main()"
+    )
+    monkeypatch.setattr(decoder_module, "COMMAND", (sys.executable, "-c", nobody))
+    files = [file.read_bytes() for file in sorted(FIXTURES.iterdir())]
+    answers = make().prepare([b"fork", picture(), *files], SPEC)
+    assert ["crashes-decoder", ""] == reasons(answers)[:2]
+    assert [reason for reason in reasons(answers)[2:] if reason] == [
+        one.reason for one in (prepared(data, SPEC) for data in files) if isinstance(one, Unprepared)
+    ]
 
 
 def test_process_takes_no_more_memory_than_it_is_given(cursed: Decoder) -> None:
