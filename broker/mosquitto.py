@@ -28,7 +28,9 @@ from broker.settings import Broker, Settings
 # No line of this file may make the broker drop a message that it has answered. So no queue has a limit that
 # can be reached: what bounds them is each agent's window of unanswered batches, and clients that leave when
 # they cannot take more. (0 would be no limit, but with it 2.0.11 cuts a client off at its first forbidden
-# message.) Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
+# message.) Against clients that flood, the whole memory has a limit: who publishes beyond it is cut off
+# before he gets an answer, and may come again when queues are shorter. Nothing is kept on disk: only receipts
+# count, and every client subscribes on every connect.
 CONFIGURATION = """\
 # Written by Tailorbird on every start: change config.toml instead.
 allow_anonymous false
@@ -41,6 +43,7 @@ max_packet_size {max_packet_bytes}
 max_inflight_messages 0
 max_queued_messages 100000000
 max_queued_bytes 0
+memory_limit {memory_bytes}
 persistence false
 sys_interval 0
 log_dest stderr
@@ -88,6 +91,7 @@ def configuration(broker: Broker, folder: Path) -> str:
         user=_own_user(),
         max_packet_bytes=broker.max_packet_bytes,
         listeners="\n".join(line for one in managed_listeners(broker) for line in _listener(one, broker)),
+        memory_bytes=broker.memory_mb * 1_000_000,
     )
 
 
@@ -103,6 +107,7 @@ def _listener(listener: Listener, broker: Broker) -> Iterator[str]:
         yield f"listener {listener.port}"
     else:
         yield f"listener {listener.port} {listener.host}"
+    yield f"max_connections {broker.max_clients}"
     if listener.tls:
         check_server_files(broker)
         yield f"certfile {broker.tls_certificate}"

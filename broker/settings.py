@@ -53,6 +53,8 @@ class Broker(Section, frozen=True, kw_only=True):
     credentials: Path = Path("{state}/credentials")
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 10
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
+    memory_mb: Annotated[int, msgspec.Meta(ge=32, le=1_000_000)] = 384
+    max_clients: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 200
 
 
 class IngestAgent(Section, frozen=True, kw_only=True):
@@ -72,6 +74,10 @@ class IngestAgent(Section, frozen=True, kw_only=True):
     resend_max_s: PositiveSeconds = 60.0
     canary_s: NotNegative = 60.0
     readers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    decode_in: Literal["process", "agent"] = "process"
+    decode_s: PositiveSeconds = 10.0
+    decoder_memory_mb: Annotated[int, msgspec.Meta(ge=128)] = 640
+    hard_links: Literal["read", "refuse"] = "read"
     ignore: tuple[str, ...] = (
         ".*",
         "*~",

@@ -30,7 +30,7 @@ from ingest_agent.outbox import Outbox
 from ingest_agent.places import Ignored, relative_path
 from ingest_agent.post import InboxPost
 from ingest_agent.pruning import Pruner
-from ingest_agent.readers import Readers
+from ingest_agent.readers import Readers, preparers
 from ingest_agent.reading import Stat
 from ingest_agent.resend import RoundTrip
 from ingest_agent.results_desk import ResultsDesk
@@ -69,7 +69,9 @@ class Agent:
         self._hints = Hints(line.wake)
         ignored = Ignored(own.ignore)
         rounds = Rounds(lambda start: Walk(self._inbox.path, ignored, start), own.rescan_s)
-        self._readers = Readers(own.readers, line.wake)
+        self._readers = Readers(
+            self._inbox.path, preparers(own), line.wake, hard_links=own.hard_links == "read"
+        )
         sources = Sources(self._inbox, self._hints, rounds, ignored)
         patience = Patience(own.settle_s, own.give_up_s)
         self._intake = Intake(sources, self._readers, self._ledger, self._jobs, patience)
@@ -123,6 +125,7 @@ class Agent:
             for name, *version in images:
                 self._intake.held[relative_path(job.folder, name)] = Stat(*version)
         self._results.restore()
+        self._readers.start()
 
     def run(self) -> None:
         """Work until the line is asked to stop."""
