@@ -6,6 +6,7 @@ nearest right name.
 
 import difflib
 import functools
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -189,3 +190,18 @@ def _agree(settings: Settings, given: Mapping[str, _Given]) -> None:
             f"{where}: [ingest_agent] resend_max_s: expected at least resend_min_s ({agent.resend_min_s:g}),"
             f" not {agent.resend_max_s:g}"
         )
+    metrics = settings.metrics
+    if not metrics.remote and not is_loopback(metrics.host):
+        where = given["metrics.host"].origin
+        raise SettingsError(
+            f"{where}: [metrics] host: expected an address of loopback, not {metrics.host!r}: whoever reaches"
+            " it reads the figures; [metrics] remote = true says that this is meant"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is reached from this machine alone; of names, `localhost` is."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

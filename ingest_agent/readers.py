@@ -1,10 +1,12 @@
 """The threads that read files and make their pixels: small portions in, outcomes in order out."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from broker.health import Work
 from ingest_agent.places import folder_and_name
 from ingest_agent.reading import Outcome, read_image
 from model.preprocessing import InputSpec
@@ -22,6 +24,13 @@ class ToRead:
     size: int
 
 
+@dataclass(slots=True)
+class Progress:
+    """When a portion's thread last began or ended a file (monotonic)."""
+
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Portion:
     """Files that were given to one thread at the monotonic time `began`."""
@@ -29,6 +38,7 @@ class Portion:
     files: Sequence[ToRead]
     spec: InputSpec
     began: float
+    progress: Progress
     outcomes: "Future[list[Outcome]]"
 
 
@@ -46,6 +56,21 @@ class Readers:
         """How many files are being read."""
         return self._count
 
+    def work(self) -> Work | None:
+        """Return what the oldest portion under way is at; for any thread."""
+        portion = self.oldest
+        if portion is None or portion.outcomes.done():
+            return None
+        return Work("an image that is being read", portion.progress.at)
+
+    @property
+    def oldest(self) -> Portion | None:
+        """The portion that was given first, done or not; for any thread."""
+        try:
+            return self._portions[0]
+        except IndexError:  # the loop took the last one just now
+            return None
+
     def are_in(self, folder: bytes) -> bool:
         """Tell whether files of a top-level folder are being read."""
         return self._folders.get(folder, 0) > 0
@@ -54,9 +79,10 @@ class Readers:
         """Have files read."""
         for part in portions(files):
             paths = [file.path for file in part]
-            outcomes = self._pool.submit(_read_all, paths, spec, inodes)
+            progress = Progress(now)
+            outcomes = self._pool.submit(_read_all, paths, spec, inodes, progress)
             outcomes.add_done_callback(lambda _: self._wake())
-            self._portions.append(Portion(part, spec, now, outcomes))
+            self._portions.append(Portion(part, spec, now, progress, outcomes))
             self._count += len(part)
             self._folders.update(folder_and_name(file.relative)[0] for file in part)
 
@@ -75,8 +101,18 @@ class Readers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read_all(paths: list[bytes], spec: InputSpec, inodes: bool) -> list[Outcome]:  # noqa: FBT001 - for a pool
-    return [read_image(path, spec, inodes=inodes) for path in paths]
+def _read_all(
+    paths: list[bytes],
+    spec: InputSpec,
+    inodes: bool,  # noqa: FBT001 - for a pool
+    progress: Progress,
+) -> list[Outcome]:
+    found = []
+    for path in paths:
+        progress.at = time.monotonic()
+        found.append(read_image(path, spec, inodes=inodes))
+    progress.at = time.monotonic()
+    return found
 
 
 def portions(files: Sequence[ToRead]) -> Iterator[list[ToRead]]:

@@ -24,6 +24,7 @@ MAY_IMPORT = {
 ONLY_HOME = {
     "paho": "broker",
     "msgspec": "broker",
+    "prometheus_client": "broker",
     "tensorflow": "model",
     "keras": "model",
     "openvino": "model",
