@@ -4,8 +4,8 @@ No label may grow without bound: no file names, no job ids, no batch ids.
 """
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
@@ -18,6 +18,7 @@ from broker import VERSION
 if TYPE_CHECKING:
     from broker.line import Line
 
+T = TypeVar("T")
 PREFIX = "tailorbird_"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms' buckets: from one image in a fast engine to a batch that was sent again."""
@@ -28,26 +29,32 @@ __all__ = ["Counter", "Gauge", "Histogram", "Info", "Metrics"]
 
 
 class Metrics:
-    """What one service counts and measures. Counting is safe in any thread."""
+    """What one service counts and measures, in any thread. A figure that is asked for again is the same one."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._made: dict[str, Any] = {}
 
-    def counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+    def counter(self, name: str, meaning: str) -> Counter:
         """Return a total that only grows; `_total` is added to its name."""
-        return Counter(PREFIX + name, meaning, labels, registry=self._registry)
+        return self._once(Counter, name, meaning)
 
-    def gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+    def gauge(self, name: str, meaning: str) -> Gauge:
         """Return a figure that rises and falls."""
-        return Gauge(PREFIX + name, meaning, labels, registry=self._registry)
+        return self._once(Gauge, name, meaning)
 
     def seconds(self, name: str, meaning: str) -> Histogram:
         """Return how durations are spread; `_seconds` is added to its name."""
-        return Histogram(f"{PREFIX}{name}_seconds", meaning, buckets=SECONDS, registry=self._registry)
+        return self._once(Histogram, f"{name}_seconds", meaning, buckets=SECONDS)
 
     def info(self, name: str, meaning: str) -> Info:
         """Return facts as labels of a figure that is always 1."""
-        return Info(PREFIX + name, meaning, registry=self._registry)
+        return self._once(Info, name, meaning)
+
+    def _once(self, kind: Callable[..., T], name: str, meaning: str, **more: Any) -> T:
+        if name not in self._made:
+            self._made[name] = kind(PREFIX + name, meaning, registry=self._registry, **more)
+        return cast("T", self._made[name])
 
     def add_service(self, line: "Line") -> None:
         """Add what every service tells: whether it is well and connected, and what it costs the machine."""
