@@ -20,12 +20,12 @@ from typing import Any, Self
 from broker.connection import Capabilities, Connection, Delivery, Notice
 from broker.errors import MessageError, Unreachable
 from broker.health import Health
+from broker.live_settings import Live
 from broker.logs import Level, log_line
 from broker.messages import Event, Message, Reject, content_type, encode, now
 from broker.metrics import Metrics
 from broker.parting import publish_reject
 from broker.presence import State, status_of
-from broker.reloading import Live
 from broker.topics import Topics
 
 FIRST_BYTES = 64

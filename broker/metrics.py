@@ -29,7 +29,7 @@ __all__ = ["Counter", "Gauge", "Histogram", "Info", "Metrics"]
 
 
 class Metrics:
-    """What one service counts and measures, in any thread. A figure that is asked for again is the same one."""
+    """What one service counts and measures, in any thread. A figure asked for again is the same one."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()

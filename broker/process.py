@@ -17,11 +17,11 @@ from broker.clients import client
 from broker.errors import BrokerProblem, SettingsError
 from broker.health import Health
 from broker.line import Line
+from broker.live_settings import Reloading
 from broker.logs import set_up_logging
 from broker.metrics_server import MetricsServer
 from broker.notify import Notifier
 from broker.presence import will_of
-from broker.reloading import Reloading
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics, is_source
@@ -51,7 +51,7 @@ def service_main(
     `--instance`. Errors of the kinds in `cannot_run` end in one line and exit code 3, like SettingsError.
 
     systemd counts the service as started once `run` has called `line.serves` and the broker has
-    accepted it. SIGHUP has the settings read again (`broker.reloading`).
+    accepted it. SIGHUP has the settings read again (`broker.live_settings`).
     """
     arguments = _arguments(service, argv)
     expected: tuple[type[Exception], ...] = (SettingsError, BrokerProblem, *cannot_run)

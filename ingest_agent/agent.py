@@ -12,8 +12,8 @@ from typing import Self
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
-from broker.reloading import Live
 from broker.settings import Settings
 from ingest_agent.canary import Canary
 from ingest_agent.figures import AgentFigures

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from broker.errors import MessageError
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import ModelAnnouncement, expectations_of, now
 from broker.process import service_main
-from broker.reloading import Live
 from broker.settings import Settings
 from broker.topics import Topics
 from model.classifier import Classifier

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import (
     Alert,
     Correction,
@@ -20,7 +21,6 @@ from broker.messages import (
     Receipt,
 )
 from broker.parting import halves_of
-from broker.reloading import Live
 from broker.settings import Monitor, Settings, Store
 from store import database, upgrading
 from store.disk import Disk

@@ -6,8 +6,8 @@ import pytest
 
 from broker.errors import SettingsError
 from broker.line import Line
+from broker.live_settings import CONCERNS, Live, Reloading, changed_keys
 from broker.memory import MemoryBroker
-from broker.reloading import CONCERNS, Live, Reloading, changed_keys
 from broker.settings import Settings
 from broker.topics import Topics
 
