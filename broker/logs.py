@@ -133,6 +133,12 @@ def set_up_logging(settings: Log, environ: Mapping[str, str], stream: TextIO | N
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
 
 
+def last_word(text: str, environ: Mapping[str, str]) -> None:
+    """Say in one line on stderr why a process cannot run; to the journal as an error."""
+    prefix = "<3>" if is_journal(sys.stderr, environ) else ""
+    sys.stderr.write(f"{prefix}{' '.join(text.split())}\n")
+
+
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Tell whether a stream leads to the journal: JOURNAL_STREAM names its device and inode.
 

@@ -4,6 +4,7 @@ One thread answers one question after the other: a service's own work comes firs
 questions up.
 """
 
+import functools
 import json
 import re
 import socket
@@ -20,6 +21,8 @@ from broker.settings import Metrics as MetricsSettings
 
 ANSWER_S = 2.0
 """How long a client may let itself be waited for."""
+LOOK_S = 0.2
+"""How often it looks whether it should end: what that adds to a service's own end."""
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 PORTS = {"ingest_agent": "agent_port", "store": "store_port", "predictor_service": "predictor_port"}
@@ -138,7 +141,8 @@ class MetricsServer:
             )
             return self
         self._line.metrics.add_service(self._line)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        serve = functools.partial(self._server.serve_forever, poll_interval=LOOK_S)
+        self._thread = threading.Thread(target=serve, name="metrics", daemon=True)
         self._thread.start()
         self._line.log("info", "metrics-served", url=f"http://{self._host}:{self.port}/metrics")
         return self

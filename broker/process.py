@@ -7,7 +7,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -18,7 +17,7 @@ from broker.errors import BrokerProblem, SettingsError
 from broker.health import Health
 from broker.line import Line
 from broker.live_settings import Reloading
-from broker.logs import set_up_logging
+from broker.logs import last_word, set_up_logging
 from broker.metrics_server import MetricsServer
 from broker.notify import Notifier
 from broker.presence import will_of
@@ -71,7 +70,7 @@ def service_main(
             with MetricsServer(settings.metrics, line):
                 run(settings, line, *prepared)
     except expected as error:
-        sys.stderr.write(f"{service}: {error}\n")
+        last_word(f"{service}: {error}", os.environ)
         return CANNOT_RUN
     except KeyboardInterrupt:  # while it still prepared; later SIGINT stops the line
         return INTERRUPTED

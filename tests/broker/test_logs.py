@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.logs import Json, KeyValue, Prefixed, is_journal, log_line, set_up_logging
+from broker.logs import Json, KeyValue, Prefixed, is_journal, last_word, log_line, set_up_logging
 from broker.settings import Log
 
 TEXTS = st.text(st.characters(), max_size=200)
@@ -122,6 +122,17 @@ def test_journal_is_known_by_its_file_and_not_by_the_variable_alone(tmp_path: Pa
         assert [True, False] == [is_journal(journal, environ), is_journal(other, environ)]
         assert not is_journal(journal, {})
     assert not is_journal(io.StringIO(), environ)
+
+
+def test_last_word_is_an_error_in_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a plain line everywhere else."""
+    with (tmp_path / "journal").open("w+") as journal:
+        monkeypatch.setattr("sys.stderr", journal)
+        found = os.fstat(journal.fileno())
+        last_word("store: no\nroom", {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
+        last_word("store: no room", {})
+        journal.seek(0)
+        assert "<3>store: no room\nstore: no room\n" == journal.read()
 
 
 @pytest.fixture
