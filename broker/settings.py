@@ -12,6 +12,7 @@ import msgspec
 from broker.topics import CANARY_PREFIX, SOURCE_CHARS
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -55,6 +56,10 @@ class Broker(Section, frozen=True, kw_only=True):
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
     memory_mb: Annotated[int, msgspec.Meta(ge=32, le=1_000_000)] = 384
     max_clients: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 200
+
+
+# A machine that is busy or asleep is given so many times the processor's time that an image may take.
+DECODE_PATIENCE = 4
 
 
 class IngestAgent(Section, frozen=True, kw_only=True):
@@ -167,6 +172,24 @@ class Log(Section, frozen=True, kw_only=True):
     """`[log]`."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["keyvalue", "json"] = "keyvalue"
+    prefix: Literal["auto", "always", "never"] = "auto"
+
+
+class Health(Section, frozen=True, kw_only=True):
+    """`[health]`."""
+
+    stuck_s: Annotated[float, msgspec.Meta(ge=5)] = 60.0
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """`[metrics]`: where each service answers `GET /metrics` and `GET /health`; a port of 0: nowhere."""
+
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    remote: bool = False
+    agent_port: PortOrNone = 18841
+    store_port: PortOrNone = 18842
+    predictor_port: PortOrNone = 18851
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -182,3 +205,5 @@ class Settings(Section, frozen=True, kw_only=True):
     upkeep: Upkeep = Upkeep()
     dashboard: Dashboard = Dashboard()
     log: Log = Log()
+    health: Health = Health()
+    metrics: Metrics = Metrics()

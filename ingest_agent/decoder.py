@@ -15,19 +15,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from broker.backoff import Backoff
+from broker.settings import DECODE_PATIENCE
 from broker.settings_reader import PROJECT
 from ingest_agent.decoder_process import ANSWER, PIXELS, READY, REASON, REQUEST
 from ingest_agent.preparing import MAX_DETAIL_CHARS, CannotPrepare, Prepared, Unprepared
 from model.preprocessing import InputSpec
 
-START_S = 60.0
+START_S = 30.0
 GRACE_S = 1.0
-# A machine that is busy or asleep is given so many times the processor's time that an image may take.
-PATIENCE = 6
 RECEIVE_BYTES = 1 << 18
 COMMAND = (sys.executable, "-m", "ingest_agent.decoder_process")
 _REASON = re.compile(r"[a-z][a-z-]{0,39}")
@@ -70,7 +69,7 @@ class _Process:
                 ours.close()
                 raise
         self._link = ours
-        self._patience_s = PATIENCE * bounds.cpu_s
+        self._patience_s = DECODE_PATIENCE * bounds.cpu_s
         self._cpu_s = bounds.cpu_s
         self._buffer = b""
 
@@ -211,8 +210,10 @@ class Decoder:
         self._why_not = why_not
         return CannotPrepare(why_not)
 
-    def prepare(self, images: Sequence[bytes], spec: InputSpec) -> list[Prepared | Unprepared]:
-        """Return what becomes of each image, in order. Raises CannotPrepare."""
+    def prepare(
+        self, images: Sequence[bytes], spec: InputSpec, moved: Callable[[], None]
+    ) -> list[Prepared | Unprepared]:
+        """Return what becomes of each image, in order; `moved` is called at each. Raises CannotPrepare."""
         answers: list[Prepared | Unprepared] = []
         alone = False
         while len(answers) < len(images):
@@ -222,8 +223,11 @@ class Decoder:
             try:
                 assert self._process is not None  # noqa: S101 - for the type checker: it was started
                 # One by one: those that came before a death stay.
-                answers.extend(self._process.ask(images[before:end], spec))
+                for answer in self._process.ask(images[before:end], spec):
+                    answers.append(answer)
+                    moved()
             except _Died as death:
+                moved()
                 self._process = None
                 if alone or (death.too_slow and end == before + 1):
                     answers.append(_blamed(death))

@@ -1,7 +1,7 @@
 """The bytes of a file become pixels, or a reason why not; here, or in a process of its own (`decoder`)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,8 +37,10 @@ class Preparer(Protocol):
     def start(self) -> None:
         """Be ready soon. Raises CannotPrepare."""
 
-    def prepare(self, images: Sequence[bytes], spec: InputSpec) -> list[Prepared | Unprepared]:
-        """Return what becomes of each image, in order. Raises CannotPrepare."""
+    def prepare(
+        self, images: Sequence[bytes], spec: InputSpec, moved: Callable[[], None]
+    ) -> list[Prepared | Unprepared]:
+        """Return what becomes of each image, in order; `moved` is called at each. Raises CannotPrepare."""
 
     def interrupt(self) -> None:
         """Have a thread that waits in `prepare` get CannotPrepare; called by another one."""
@@ -53,9 +55,15 @@ class InThisProcess:
     def start(self) -> None:
         """Be ready at once."""
 
-    def prepare(self, images: Sequence[bytes], spec: InputSpec) -> list[Prepared | Unprepared]:
-        """Return what becomes of each image, in order."""
-        return [prepared(data, spec) for data in images]
+    def prepare(
+        self, images: Sequence[bytes], spec: InputSpec, moved: Callable[[], None]
+    ) -> list[Prepared | Unprepared]:
+        """Return what becomes of each image, in order; `moved` is called at each."""
+        answers = []
+        for data in images:
+            answers.append(prepared(data, spec))
+            moved()
+        return answers
 
     def interrupt(self) -> None:
         """Do nothing: whoever prepares comes to an end by himself."""

@@ -1,11 +1,13 @@
 """The threads that read files and have their pixels made: small portions in, outcomes in order out."""
 
 import queue
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from broker.health import Work
 from broker.settings import IngestAgent
 from ingest_agent.decoder import Bounds, Decoder
 from ingest_agent.descent import Descent
@@ -26,6 +28,17 @@ class ToRead:
     size: int
 
 
+@dataclass(slots=True)
+class Progress:
+    """When a portion's thread last began or ended a file (monotonic)."""
+
+    at: float
+
+    def moved(self) -> None:
+        """Say that another file is done."""
+        self.at = time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Portion:
     """Files that were given to one thread at the monotonic time `began`."""
@@ -33,6 +46,7 @@ class Portion:
     files: Sequence[ToRead]
     spec: InputSpec
     began: float
+    progress: Progress
     outcomes: "Future[list[Outcome]]"
 
 
@@ -75,6 +89,21 @@ class Readers:
         """How many files are being read."""
         return self._count
 
+    def work(self) -> Work | None:
+        """Return what the oldest portion under way is at; for any thread."""
+        portion = self.oldest
+        if portion is None or portion.outcomes.done():
+            return None
+        return Work("an image that is being read", portion.progress.at)
+
+    @property
+    def oldest(self) -> Portion | None:
+        """The portion that was given first, done or not; for any thread."""
+        try:
+            return self._portions[0]
+        except IndexError:  # the loop took the last one just now
+            return None
+
     def are_in(self, folder: bytes) -> bool:
         """Tell whether files of a top-level folder are being read."""
         return self._folders.get(folder, 0) > 0
@@ -83,9 +112,10 @@ class Readers:
         """Have files read."""
         for part in portions(files):
             rules = Rules(spec.max_bytes, inodes, self._hard_links)
-            outcomes = self._pool.submit(self._read_portion, part, spec, rules)
+            progress = Progress(now)
+            outcomes = self._pool.submit(self._read_portion, part, spec, rules, progress)
             outcomes.add_done_callback(lambda _: self._wake())
-            self._portions.append(Portion(part, spec, now, outcomes))
+            self._portions.append(Portion(part, spec, now, progress, outcomes))
             self._count += len(part)
             self._folders.update(folder_and_name(file.relative)[0] for file in part)
 
@@ -107,16 +137,25 @@ class Readers:
         for preparer in self._preparers:
             preparer.close()
 
-    def _read_portion(self, files: Sequence[ToRead], spec: InputSpec, rules: Rules) -> list[Outcome]:
+    def _read_portion(
+        self, files: Sequence[ToRead], spec: InputSpec, rules: Rules, progress: Progress
+    ) -> list[Outcome]:
         preparer = self._free.get()
+        progress.moved()
         try:
-            return read_portion(self._inbox, [file.relative for file in files], spec, rules, preparer)
+            paths = [file.relative for file in files]
+            return read_portion(self._inbox, paths, spec, rules, preparer, progress)
         finally:
             self._free.put(preparer)
 
 
 def read_portion(
-    inbox: bytes, files: Sequence[bytes], spec: InputSpec, rules: Rules, preparer: Preparer
+    inbox: bytes,
+    files: Sequence[bytes],
+    spec: InputSpec,
+    rules: Rules,
+    preparer: Preparer,
+    progress: Progress,
 ) -> list[Outcome]:
     """Read files and have their pixels made, a few megabytes at a time. Raises nothing."""
     outcomes: dict[int, Outcome] = {}
@@ -124,21 +163,26 @@ def read_portion(
     with Descent(inbox) as descent:
         for number, relative in enumerate(files):
             found = read_file(descent, relative, rules)
+            progress.moved()
             if isinstance(found, Whole):
                 gathered[number] = found
             else:
                 outcomes[number] = found
             # They may have grown since they were listed.
             if sum(len(file.data) for file in gathered.values()) >= BYTES_PER_PORTION:
-                outcomes |= _prepared(gathered, spec, preparer)
+                outcomes |= _prepared(gathered, spec, preparer, progress)
                 gathered = {}
-    outcomes |= _prepared(gathered, spec, preparer)
+    outcomes |= _prepared(gathered, spec, preparer, progress)
     return [outcomes[number] for number in range(len(files))]
 
 
-def _prepared(files: dict[int, Whole], spec: InputSpec, preparer: Preparer) -> dict[int, Outcome]:
+def _prepared(
+    files: dict[int, Whole], spec: InputSpec, preparer: Preparer, progress: Progress
+) -> dict[int, Outcome]:
     try:
-        found = preparer.prepare([file.data for file in files.values()], spec) if files else []
+        found = (
+            preparer.prepare([file.data for file in files.values()], spec, progress.moved) if files else []
+        )
     except CannotPrepare as error:
         return {
             number: NotYet("unreadable", str(error), file.stat, world=True) for number, file in files.items()

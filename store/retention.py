@@ -66,7 +66,7 @@ class Retention:
     def __init__(self, settings: Store, limits: Upkeep, clock: Callable[[], float] = time.monotonic) -> None:
         # Without foreign keys: SQLite would look through all predictions for each batch that goes.
         self._engine = database.writing_engine(settings, foreign_keys=False)
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._next = clock() + FIRST_S
         self._wait_s = 1.0
@@ -104,13 +104,13 @@ class Retention:
     def _delete_some(self, connection: sa.Connection, at: datetime) -> tuple[Amount, bool]:
         """Delete at most some thousand rows; return what went, and whether nothing more is due."""
         session = Session(connection)
-        job_id = self._begun or _next_job(session, connection, self._limits, at)
+        job_id = self._begun or _next_job(session, connection, self.limits, at)
         if job_id:
             went, is_whole = _delete_from(session, job_id)
             # Whole jobs go: one that has been begun is ended, though a limit of bytes may be kept by now.
             self._begun = "" if is_whole else job_id
             return went, False
-        before = _before(self._limits.keep_events_days, at)
+        before = _before(self.limits.keep_events_days, at)
         if not before:
             return Amount(), True
         events = session.run(sql.DELETE_EVENTS, (before, ROWS_AT_ONCE)).rowcount

@@ -83,11 +83,11 @@ def back_up(engine: sa.Engine, path: Path, target: Path) -> None:
 
 
 def _migrate(connection: sa.Connection, revision: str, migrations: Path) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of plugins, in ten lines a start
     # Alembic is needed once per release, not by every start of the store.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of plugins, in ten lines a start
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -25,6 +25,7 @@ ONLY_HOME = {
     "paho": "broker",
     "msgspec": "broker",
     "cryptography": "broker",
+    "prometheus_client": "broker",
     "tensorflow": "model",
     "keras": "model",
     "openvino": "model",

@@ -21,6 +21,12 @@ from tests.model.hostile_files import jpeg_of_countless_scans
 from tests.waiting import until
 
 SPEC = InputSpec()
+
+
+def nothing() -> None:
+    """Do nothing at each image."""
+
+
 FIXTURES = Path(__file__).parents[1] / "model" / "fixtures"
 # A decoder in whose hands some images do what an image library with a bug would do.
 CURSED = """
@@ -95,7 +101,7 @@ def test_process_answers_as_the_function_does(make: Callable[..., Decoder]) -> N
     """The same pixels bit for bit, and the same reasons in the same words, for every format."""
     files = [file.read_bytes() for file in sorted(FIXTURES.iterdir())]
     files += [b"", b"hello", files[0][:99], *(picture(seed) for seed in range(100))]
-    found = make().prepare(files, SPEC)
+    found = make().prepare(files, SPEC, nothing)
     here = [prepared(data, SPEC) for data in files]
     assert [one.pixels if isinstance(one, Prepared) else one for one in here] == [
         one.pixels if isinstance(one, Prepared) else one for one in found
@@ -107,7 +113,7 @@ def test_spec_may_change_from_one_request_to_the_next(make: Callable[..., Decode
     decoder = make()
     sizes = []
     for spec in (SPEC, InputSpec(height=56, width=40), SPEC, InputSpec(max_bytes=10)):
-        (answer,) = decoder.prepare([picture()], spec)
+        (answer,) = decoder.prepare([picture()], spec, nothing)
         sizes.append(len(answer.pixels) if isinstance(answer, Prepared) else answer.reason)
     assert [784, 2240, 784, "too-large"] == sizes
 
@@ -117,7 +123,7 @@ def test_process_is_used_again(make: Callable[..., Decoder]) -> None:
     decoder = make()
     pids = set()
     for _ in range(3):
-        assert [""] == reasons(decoder.prepare([picture()], SPEC))
+        assert [""] == reasons(decoder.prepare([picture()], SPEC, nothing))
         pids.add(pid_of(decoder))
     assert 1 == len(pids)
 
@@ -127,7 +133,7 @@ def test_process_is_used_again(make: Callable[..., Decoder]) -> None:
 )
 def test_crash_costs_the_image_that_crashed(cursed: Decoder, curse: bytes, how: str) -> None:
     """All others, before and behind it, become pixels."""
-    answers = cursed.prepare([picture(1), picture(2), curse, picture(3), curse, picture(4)], SPEC)
+    answers = cursed.prepare([picture(1), picture(2), curse, picture(3), curse, picture(4)], SPEC, nothing)
     assert ["", "", "crashes-decoder", "", "crashes-decoder", ""] == reasons(answers)
     assert isinstance(answers[2], Unprepared)
     assert how in answers[2].detail
@@ -135,14 +141,14 @@ def test_crash_costs_the_image_that_crashed(cursed: Decoder, curse: bytes, how: 
 
 def test_image_that_takes_too_long_is_given_up(cursed: Decoder) -> None:
     """By the processor's time it took."""
-    answers = cursed.prepare([picture(1), b"spin", picture(2)], SPEC)
+    answers = cursed.prepare([picture(1), b"spin", picture(2)], SPEC, nothing)
     assert ["", "takes-too-long", ""] == reasons(answers)
 
 
 def test_picture_that_is_slow_to_decode_is_given_up(make: Callable[..., Decoder]) -> None:
     """A real one: 36 megapixels in ninety scans, of which each goes over the whole."""
     slow = jpeg_of_countless_scans(6000, 80)
-    answers = make(cpu_s=0.2).prepare([picture(1), slow, picture(2)], SPEC)
+    answers = make(cpu_s=0.2).prepare([picture(1), slow, picture(2)], SPEC, nothing)
     assert ["", "takes-too-long", ""] == reasons(answers)
 
 
@@ -150,14 +156,14 @@ def test_process_that_does_nothing_any_more_is_ended(
     cursed: Decoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sleeping costs no processor's time; it is waited for all the same, but not for ever."""
-    monkeypatch.setattr(decoder_module, "PATIENCE", 2)
-    assert ["crashes-decoder", ""] == reasons(cursed.prepare([b"sleep", picture()], SPEC))
+    monkeypatch.setattr(decoder_module, "DECODE_PATIENCE", 2)
+    assert ["crashes-decoder", ""] == reasons(cursed.prepare([b"sleep", picture()], SPEC, nothing))
 
 
 @pytest.mark.parametrize("curse", [b"open", b"socket"])
 def test_process_opens_nothing(cursed: Decoder, curse: bytes) -> None:
     """Neither a file nor a way out; the image ends as one that broke the process."""
-    assert ["crashes-decoder", ""] == reasons(cursed.prepare([curse, picture()], SPEC))
+    assert ["crashes-decoder", ""] == reasons(cursed.prepare([curse, picture()], SPEC, nothing))
 
 
 def test_process_starts_no_other(make: Callable[..., Decoder], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +173,7 @@ def test_process_starts_no_other(make: Callable[..., Decoder], monkeypatch: pyte
     )
     monkeypatch.setattr(decoder_module, "COMMAND", (sys.executable, "-c", nobody))
     files = [file.read_bytes() for file in sorted(FIXTURES.iterdir())]
-    answers = make().prepare([b"fork", picture(), *files], SPEC)
+    answers = make().prepare([b"fork", picture(), *files], SPEC, nothing)
     assert ["crashes-decoder", ""] == reasons(answers)[:2]
     assert [reason for reason in reasons(answers)[2:] if reason] == [
         one.reason for one in (prepared(data, SPEC) for data in files) if isinstance(one, Unprepared)
@@ -176,7 +182,7 @@ def test_process_starts_no_other(make: Callable[..., Decoder], monkeypatch: pyte
 
 def test_process_takes_no_more_memory_than_it_is_given(cursed: Decoder) -> None:
     """Two gigabytes are refused."""
-    assert ["crashes-decoder", ""] == reasons(cursed.prepare([b"memory", picture()], SPEC))
+    assert ["crashes-decoder", ""] == reasons(cursed.prepare([b"memory", picture()], SPEC, nothing))
 
 
 @pytest.mark.parametrize(
@@ -194,17 +200,17 @@ def test_process_takes_no_more_memory_than_it_is_given(cursed: Decoder) -> None:
 )
 def test_answer_that_is_none_is_not_believed(cursed: Decoder, said: bytes) -> None:
     """A process that was broken into may say anything; it is replaced, and the image is a failure."""
-    answers = cursed.prepare([picture(1), b"say " + said, picture(2)], SPEC)
+    answers = cursed.prepare([picture(1), b"say " + said, picture(2)], SPEC, nothing)
     assert ["", "crashes-decoder", ""] == reasons(answers)
 
 
 def test_killed_process_costs_no_image(make: Callable[..., Decoder]) -> None:
     """Somebody else, or the lack of memory, killed it: once is nobody's fault."""
     decoder = make()
-    decoder.prepare([picture()], SPEC)
+    decoder.prepare([picture()], SPEC, nothing)
     for _ in range(3):
         os.kill(pid_of(decoder), signal.SIGKILL)
-        assert [""] * 5 == reasons(decoder.prepare([picture(seed) for seed in range(5)], SPEC))
+        assert [""] * 5 == reasons(decoder.prepare([picture(seed) for seed in range(5)], SPEC, nothing))
 
 
 @pytest.mark.parametrize(
@@ -225,11 +231,11 @@ def test_process_that_cannot_start_is_the_worlds_trouble(
     decoder = make()
     for _ in range(3):
         with pytest.raises(CannotPrepare, match=words):
-            decoder.prepare([picture()], SPEC)
+            decoder.prepare([picture()], SPEC, nothing)
     assert decoder._next_start > time.monotonic()
     decoder._next_start = 0.0
     monkeypatch.setattr(decoder_module, "COMMAND", whole)
-    assert [""] == reasons(decoder.prepare([picture()], SPEC))
+    assert [""] == reasons(decoder.prepare([picture()], SPEC, nothing))
 
 
 def test_thread_that_waits_is_let_go_when_the_agent_stops(cursed: Decoder) -> None:
@@ -238,7 +244,7 @@ def test_thread_that_waits_is_let_go_when_the_agent_stops(cursed: Decoder) -> No
 
     def work() -> None:
         try:
-            cursed.prepare([b"sleep"], SPEC)
+            cursed.prepare([b"sleep"], SPEC, nothing)
         except CannotPrepare as error:
             ended.append(str(error))
 

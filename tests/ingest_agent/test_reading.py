@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest_agent import preparing, reading
 from ingest_agent.preparing import InThisProcess
-from ingest_agent.readers import read_portion
+from ingest_agent.readers import Progress, read_portion
 from ingest_agent.reading import LARGEST, NotYet, Outcome, Pixels, Rules, Stat, Unfit, stat_of
 from model.preprocessing import InputSpec
 from tests.ingest_agent.workbench import picture
@@ -27,7 +27,7 @@ def read(
     inbox = inbox or path.parent
     rules = Rules(spec.max_bytes, hard_links=hard_links)
     relative = os.fsencode(path.relative_to(inbox))
-    (outcome,) = read_portion(os.fsencode(inbox), [relative], spec, rules, InThisProcess())
+    (outcome,) = read_portion(os.fsencode(inbox), [relative], spec, rules, InThisProcess(), Progress(0.0))
     return outcome
 
 
@@ -124,7 +124,12 @@ def test_nothing_above_the_inbox_is_read(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").write_bytes(picture())
     (outcome,) = read_portion(
-        os.fsencode(tmp_path / "in"), [b"../a.png"], SPEC, Rules(SPEC.max_bytes), InThisProcess()
+        os.fsencode(tmp_path / "in"),
+        [b"../a.png"],
+        SPEC,
+        Rules(SPEC.max_bytes),
+        InThisProcess(),
+        Progress(0.0),
     )
     assert isinstance(outcome, NotYet)
     assert outcome.gone
