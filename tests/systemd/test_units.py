@@ -66,6 +66,20 @@ def test_service_is_started_again_for_ever(unit: str) -> None:
         assert line in text.splitlines()
 
 
+@pytest.mark.parametrize("unit", LASTING)
+def test_service_says_when_it_serves_and_is_reloaded(unit: str) -> None:
+    """So that what starts after it finds it, and `systemctl reload` reads the configuration again."""
+    text = (UNITS / unit).read_text()
+    for line in ("Type=notify", "NotifyAccess=main", "ExecReload=kill -HUP $MAINPID"):
+        assert line in text.splitlines()
+
+
+@pytest.mark.parametrize("unit", sorted(set(LASTING) - {"tailorbird-broker.service"}))
+def test_service_is_watched(unit: str) -> None:
+    """All but Mosquitto, which feeds no watchdog, are started again when their work stands still."""
+    assert re.search(r"^WatchdogSec=\d+$", (UNITS / unit).read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize("unit", SERVICES)
 def test_service_has_limits_for_memory_and_tasks(unit: str) -> None:
     """What runs wild is stopped before the machine is."""
