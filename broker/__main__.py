@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from broker.errors import BrokerProblem, SettingsError
+from broker.logs import last_word
 from broker.mosquitto import prepare_broker
 from broker.process import CANNOT_RUN
 from broker.settings_reader import read_settings
@@ -19,7 +20,7 @@ def main() -> int:
         start = prepare_broker(read_settings(parser.parse_args().config, os.environ).settings)
         os.execve(start.arguments[0], start.arguments, {**os.environ, **start.environment})  # noqa: S606 - no shell
     except (BrokerProblem, SettingsError, OSError) as error:
-        sys.stderr.write(f"broker: {error}\n")
+        last_word(f"broker: {error}", os.environ)
         return CANNOT_RUN
 
 

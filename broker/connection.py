@@ -3,6 +3,7 @@
 Both are held to `tests/broker/test_connection_contract.py`.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,6 +22,8 @@ class Delivery:
     duplicate: bool = False
     token: object = field(default=None, compare=False, repr=False)
     """The connection's own mark for acknowledging."""
+    arrived: float = field(default_factory=time.monotonic, compare=False, repr=False)
+    """When it came in (monotonic)."""
 
 
 @dataclass(frozen=True)

@@ -11,34 +11,28 @@ The library's network thread only fills a bounded queue; everything else happens
 
 import contextlib
 import logging
-import os
-import socket
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from broker import VERSION
-from broker.connection import Capabilities, Connection, Delivery, Notice, Will
+from broker.connection import Capabilities, Connection, Delivery, Notice
 from broker.errors import MessageError, Unreachable
-from broker.messages import Event, Message, Reject, Status, content_type, encode, now
+from broker.health import Health
+from broker.live_settings import Live
+from broker.logs import Level, log_line
+from broker.messages import Event, Message, Reject, content_type, encode, now
+from broker.metrics import Metrics
 from broker.parting import publish_reject
+from broker.presence import State, status_of
 from broker.topics import Topics
 
-State = Literal["starting", "online", "stopped", "offline"]
 FIRST_BYTES = 64
 EVENTS_KEPT = 200
 DETAIL_CHARS = 1000
 # Topics on which somebody must listen for the line to flow, and who that is.
 LISTENERS = {"pixels": "predictor", "predictions": "store", "failures": "store", "jobs": "store"}
-
-
-def will_of(topics: Topics, service: str, instance: str) -> Will:
-    """Return the last will that says `offline` for a service."""
-    status = _status(service, instance, "offline", now(), {})
-    return Will(topics.status(service, instance), encode(status))
 
 
 class Line:
@@ -52,6 +46,7 @@ class Line:
         service: str,
         instance: str,
         stop_deadline_s: float = 5.0,
+        health: Health | None = None,
     ) -> None:
         self.topics = topics
         self.service = service
@@ -63,12 +58,19 @@ class Line:
         self._since = now()
         self._detail: dict[str, Any] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self._said: dict[str, float] = {}
         self._log = logging.getLogger(service)
         self._online = False
         self._kept: dict[str, Message] = {}
+        self.rejects = 0
+        """How many messages were put aside."""
         self.connections = 0
         """How often the broker has accepted this client, as far as `receive` has told."""
+        self.health = health or Health()
+        self.metrics = Metrics()
+        self.live = Live()
+        """What of a changed configuration the service takes over without a restart."""
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called in the loop's own thread, each time it waits for something."""
 
     def __enter__(self) -> Self:
         """Begin to connect; the service is announced as soon as the broker is there."""
@@ -82,9 +84,15 @@ class Line:
 
         The last will cannot say it after a crash: leaving cleanly takes the will back.
         """
+        self.health.stopping()
         with contextlib.suppress(Unreachable):
             self._publish_status("stopped" if kind is None else "offline")
         self._connection.stop(self._stop_deadline_s)
+
+    def serves(self, words: str) -> None:
+        """Say that all of the service's own is open and loaded: with the broker there, it has started."""
+        self.log("info", "serving", status=words)
+        self.health.serves(words)
 
     @property
     def stopping(self) -> bool:
@@ -107,8 +115,14 @@ class Line:
         self._bell.put(None)
         self._connection.wake()
 
+    def turned(self) -> None:
+        """Say that the loop gets on; `receive` and `pause` do, so only a turn of many steps need."""
+        self.health.turned()
+        self.on_turn()
+
     def pause(self, seconds: float) -> None:
         """Wait without taking deliveries, but not beyond a `stop`: for troubles of the world."""
+        self.turned()
         with contextlib.suppress(Empty):
             if not self._stopping:
                 self._bell.get(timeout=seconds)
@@ -123,6 +137,7 @@ class Line:
         Retained messages on topics that are not retained are acknowledged and passed over here; what happens
         to the connection becomes events, each at its beginning and at its end.
         """
+        self.turned()
         found = self._connection.receive(limit, 0.0 if self.stopping else timeout_s)
         return list(self._sift(found))
 
@@ -137,7 +152,8 @@ class Line:
 
     def _notice(self, notice: Notice) -> None:
         if notice.kind == "connected":
-            self._online = True
+            self.log("info", "connected", detail=notice.detail)
+            self._online = self.health.connected = True
             self.connections += 1
             with contextlib.suppress(Unreachable):
                 self._publish_status("online")
@@ -146,8 +162,9 @@ class Line:
             for trouble in ("broker-away", "refused", "taken-over"):
                 self.end(trouble, "the broker is back")
             self._flush_events()
+            self.health.turned(at_once=True)
         elif notice.kind == "disconnected":
-            self._online = False
+            self._online = self.health.connected = False
             self.begin("broker-away", notice.detail)
         elif notice.kind == "no-subscriber":
             self._nobody_listens(notice)
@@ -206,6 +223,7 @@ class Line:
             rejected_at=now(),
             **batch,
         )
+        self.rejects += 1
         told = f"{delivery.topic}: {reason}: {detail}"
         topic = self.topics.rejects(self.service)
         try:
@@ -220,15 +238,19 @@ class Line:
 
     def event(
         self,
-        level: Literal["debug", "info", "warning", "error"],
+        level: Level,
         event: str,
         detail: str,
         *,
         job_id: str = "",
         batch_id: str = "",
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write one line to the log and to the event log; while the broker is away the latest 200 wait."""
-        self._log.log(getattr(logging, level.upper()), "%s: %s", event, detail)
+        """Write one line to the log and to the event log; while the broker is away the latest 200 wait.
+
+        `fields` stand in the log in the detail's place.
+        """
+        self.log(level, event, batch_id=batch_id, job_id=job_id, **(fields or {"detail": detail}))
         said = Event(
             service=self.service,
             instance=self.instance,
@@ -242,6 +264,10 @@ class Line:
         self._events.append(said)
         self._flush_events()
 
+    def log(self, level: Level, event: str, **fields: Any) -> None:
+        """Write one line to the log alone: a unit of work, with its batch and its seconds."""
+        log_line(self._log, level, event, **fields)
+
     def _flush_events(self) -> None:
         while self._events and self.connected:
             try:
@@ -249,23 +275,22 @@ class Line:
             except Unreachable:
                 return
             except MessageError as error:
-                self._log.warning("event not published: %s", error)
+                self.log("warning", "event-not-published", detail=str(error))
             self._events.popleft()
 
     def begin(self, trouble: str, detail: str) -> bool:
         """Say once that a trouble of the world has begun; True when it is new."""
-        if trouble in self._said:
+        if not self.health.begin(trouble, detail):
             return False
-        self._said[trouble] = time.monotonic()
         self.event("warning", trouble, detail)
         return True
 
     def end(self, trouble: str, detail: str) -> bool:
         """Say once that a trouble is over, and how long it took; True when there was one."""
-        began = self._said.pop(trouble, None)
-        if began is None:
+        lasted_s = self.health.end(trouble)
+        if lasted_s is None:
             return False
-        self.event("info", f"{trouble}-over", f"{detail} after {time.monotonic() - began:.1f} s")
+        self.event("info", f"{trouble}-over", f"{detail} after {lasted_s:.1f} s")
         return True
 
     def announce(self, **detail: Any) -> None:
@@ -276,21 +301,8 @@ class Line:
                 self._publish_status("online")
 
     def _publish_status(self, state: State) -> None:
-        status = _status(self.service, self.instance, state, self._since, self._detail)
+        status = status_of(self.service, self.instance, state, self._since, self._detail)
         self.publish(self.topics.status(self.service, self.instance), status, retain=True)
-
-
-def _status(service: str, instance: str, state: State, since: str, detail: dict[str, Any]) -> Status:
-    return Status(
-        service=service,
-        instance=instance,
-        state=state,
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        version=VERSION,
-        since=since,
-        detail=detail,
-    )
 
 
 def _clean(text: str) -> str:

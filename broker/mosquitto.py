@@ -7,40 +7,43 @@ Everything it needs is written to `<state>/broker/`. 2.0.11 (Debian 12) is the o
 """
 
 import os
-import re
-import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.credentials import Credentials, make_credentials
+from broker.access import write_access
+from broker.encryption import check_server_files
 from broker.errors import BrokerProblem
-from broker.mosquitto_rights import access_list
+from broker.listeners import EVERY_ADDRESS, Listener, managed_listeners
+from broker.mosquitto_program import (
+    CONFIGURATION_FILE,
+    PID_FILE,
+    broker_folder,
+    check_version,
+    find_mosquitto,
+)
+from broker.private_files import make_private_folder, write_private
 from broker.settings import Broker, Settings
-
-OLDEST = (2, 0, 11)
-FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/local/opt/mosquitto/sbin")
-HOW_TO_INSTALL = "type: sudo apt install mosquitto   (or dnf install mosquitto, brew install mosquitto)"
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-TRIES_S = 20.0
 
 # No line of this file may make the broker drop a message that it has answered. So no queue has a limit that
 # can be reached: what bounds them is each agent's window of unanswered batches, and clients that leave when
 # they cannot take more. (0 would be no limit, but with it 2.0.11 cuts a client off at its first forbidden
-# message.) Nothing is kept on disk: only receipts count, and every client subscribes on every connect.
+# message.) Against clients that flood, the whole memory has a limit: who publishes beyond it is cut off
+# before he gets an answer, and may come again when queues are shorter. Nothing is kept on disk: only receipts
+# count, and every client subscribes on every connect.
 CONFIGURATION = """\
 # Written by Tailorbird on every start: change config.toml instead.
-listener {listener}
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/rights
+pid_file {folder}/{pid_file}
 user {user}
 set_tcp_nodelay true
 max_packet_size {max_packet_bytes}
 max_inflight_messages 0
 max_queued_messages 100000000
 max_queued_bytes 0
+memory_limit {memory_bytes}
 persistence false
 sys_interval 0
 log_dest stderr
@@ -48,6 +51,8 @@ log_type error
 log_type warning
 log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
+
+{listeners}
 """
 
 
@@ -63,69 +68,51 @@ class BrokerStart:
 def prepare_broker(settings: Settings) -> BrokerStart:
     """Write the broker's files and return how to start it. Raises BrokerProblem with what to type.
 
-    The accounts are made at the first start and kept; everything else is written anew.
+    The accounts are made at the first start and kept, as the clients are; everything else is written anew.
     """
     program = find_mosquitto()
     version = check_version(program)
-    folder = settings.paths.state / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    accounts = make_credentials(settings.broker.credentials)
-    _write(folder / "passwords", _passwords(accounts))
-    _hash_passwords(folder / "passwords")
-    _write(folder / "rights", access_list(settings))
-    _write(folder / "mosquitto.conf", configuration(settings.broker, folder))
-    return BrokerStart((str(program), "-c", str(folder / "mosquitto.conf")), broker_environment(), version)
-
-
-def find_mosquitto(name: str = "mosquitto") -> Path:
-    """Return where a program of Mosquitto is: in PATH, or where systems put it without telling PATH."""
-    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(FOLDERS))
-    if found is None:
-        raise BrokerProblem(f"{name} is not installed; {HOW_TO_INSTALL}")
-    return Path(found)
-
-
-def check_version(program: Path) -> str:
-    """Return Mosquitto's version, which must be one that was tested, or newer."""
-    try:
-        # It has no --version; -h prints the version and returns a code that tells nothing.
-        said = subprocess.run(  # noqa: S603 - the program that was found
-            [program, "-h"], capture_output=True, text=True, timeout=TRIES_S, check=False
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BrokerProblem(f"{program} cannot be run: {error}; {HOW_TO_INSTALL}") from error
-    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", said)
-    if found is None:
-        raise BrokerProblem(f"{program} does not tell its version; {HOW_TO_INSTALL}")
-    version = ".".join(found.groups())
-    if tuple(int(part) for part in found.groups()) < OLDEST:
-        oldest = ".".join(str(part) for part in OLDEST)
-        raise BrokerProblem(f"{program} is version {version}, {oldest} is needed; {HOW_TO_INSTALL}")
-    return version
+    folder = broker_folder(settings)
+    written = configuration(settings.broker, folder)
+    make_private_folder(folder)
+    write_access(settings)
+    write_private(folder / CONFIGURATION_FILE, written)
+    return BrokerStart((str(program), "-c", str(folder / CONFIGURATION_FILE)), broker_environment(), version)
 
 
 def configuration(broker: Broker, folder: Path) -> str:
     """Return the text of mosquitto.conf. Raises BrokerProblem for what the managed broker does not do."""
-    if "\n" in str(folder):
-        raise BrokerProblem(f"[paths] state: Mosquitto takes no line break in a path: {str(folder)!r}")
+    for key, path in (("[paths] state", folder), *_server_files(broker).items()):
+        if "\n" in str(path):
+            raise BrokerProblem(f"{key}: Mosquitto takes no line break in a path: {str(path)!r}")
     return CONFIGURATION.format(
-        listener=_listener(broker),
         folder=folder,
+        pid_file=PID_FILE,
         user=_own_user(),
         max_packet_bytes=broker.max_packet_bytes,
+        listeners="\n".join(line for one in managed_listeners(broker) for line in _listener(one, broker)),
+        memory_bytes=broker.memory_mb * 1_000_000,
     )
 
 
-def _listener(broker: Broker) -> str:
-    if broker.host.startswith("/"):
-        return f"0 {broker.host}"
-    if broker.host not in LOOPBACK:
-        raise BrokerProblem(
-            f"[broker] host: the managed broker listens on 127.0.0.1 only, not on {broker.host};"
-            " for another broker set [broker] manage = false"
-        )
-    return f"{broker.port} {broker.host}"
+def _server_files(broker: Broker) -> dict[str, Path]:
+    return {"[broker] tls_certificate": broker.tls_certificate, "[broker] tls_key": broker.tls_key}
+
+
+def _listener(listener: Listener, broker: Broker) -> Iterator[str]:
+    """Yield a listener's lines; what is not said of one, such as accounts and rights, holds for all."""
+    if listener.host.startswith("/"):
+        yield f"listener 0 {listener.host}"
+    elif listener.host == EVERY_ADDRESS:  # with `::` Mosquitto would leave IPv4 out
+        yield f"listener {listener.port}"
+    else:
+        yield f"listener {listener.port} {listener.host}"
+    yield f"max_connections {broker.max_clients}"
+    if listener.tls:
+        check_server_files(broker)
+        yield f"certfile {broker.tls_certificate}"
+        yield f"keyfile {broker.tls_key}"
+        yield "tls_version tlsv1.2"
 
 
 def _own_user() -> str:
@@ -146,25 +133,3 @@ def broker_environment() -> dict[str, str]:
         "MALLOC_TRIM_THRESHOLD_": "134217728",
         "MALLOC_TOP_PAD_": "16777216",
     }
-
-
-def _passwords(accounts: Mapping[str, Credentials]) -> str:
-    return "".join(f"{one.user}:{one.password}\n" for one in accounts.values())
-
-
-def _hash_passwords(file: Path) -> None:
-    """Replace the passwords in a file by their PBKDF2 hashes; in a file, since `ps` shows arguments."""
-    program = find_mosquitto("mosquitto_passwd")
-    done = subprocess.run(  # noqa: S603 - the program that was found
-        [program, "-U", file], capture_output=True, text=True, timeout=TRIES_S, check=False
-    )
-    if done.returncode != 0:
-        raise BrokerProblem(f"{program} failed: {' '.join((done.stderr or done.stdout).split())}")
-    file.chmod(0o600)
-
-
-def _write(file: Path, text: str) -> None:
-    file.unlink(missing_ok=True)
-    made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(made, "w", encoding="utf-8") as opened:
-        opened.write(text)

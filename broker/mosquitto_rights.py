@@ -1,12 +1,15 @@
 """Who may read and write which topics at the managed broker."""
 
+from collections.abc import Collection
+
+from broker.client_accounts import ClientAccount, Role
 from broker.settings import Settings
 from broker.topics import Topics, canary_source
 
 Rights = list[tuple[str, str]]
 
 
-def access_list(settings: Settings) -> str:
+def access_list(settings: Settings, clients: Collection[ClientAccount] = ()) -> str:
     """Return Mosquitto's ACL file: every account and its topics, nothing for anybody else."""
     topics = Topics(settings.broker.root)
     accounts = {
@@ -16,8 +19,20 @@ def access_list(settings: Settings) -> str:
         "reader": _reader(topics),
         "client": _client(topics, "client"),
         "reviewer": _reviewer(topics),
+        **{one.name: rights_of(one.role, topics, one.name) for one in clients},
     }
     return "\n".join(_account(name, rights) for name, rights in accounts.items())
+
+
+def rights_of(role: Role, topics: Topics, name: str) -> Rights:
+    """Return what a program outside may do, by its role."""
+    match role:
+        case "reader":
+            return _outside_reader(topics)
+        case "source":
+            return _client(topics, name)
+        case "reviewer":
+            return _reviewer(topics)
 
 
 def _account(name: str, rights: Rights) -> str:
@@ -59,6 +74,15 @@ def _store(topics: Topics) -> Rights:
 
 def _reader(topics: Topics) -> Rights:
     return [("read", topics.everything())]
+
+
+def _outside_reader(topics: Topics) -> Rights:
+    """Let a program see what was answered and how the line does, but no pixels and nobody's reviews."""
+    several = (topics.predictions, topics.jobs, topics.summaries, topics.failures, topics.receipts)
+    return [
+        *(("read", topic()) for topic in several),
+        *(("read", topic) for topic in (topics.alerts(), topics.model(), topics.status())),
+    ]
 
 
 def _client(topics: Topics, source: str) -> Rights:

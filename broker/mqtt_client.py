@@ -1,6 +1,7 @@
 """Who connects to which broker, and the paho client for it."""
 
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, field
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -9,6 +10,7 @@ from paho.mqtt.properties import Properties
 
 from broker.connection import Will
 from broker.credentials import Credentials
+from broker.listeners import Listener
 from broker.messages import JSON_TYPE
 from broker.mqtt_words import connect_properties
 
@@ -27,11 +29,13 @@ class Client:
     will: Will | None = None
     keepalive_s: int = 10
     max_packet_bytes: int = 4_194_304
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """What the broker's certificate is checked with; None: a connection without TLS."""
 
     @property
     def address(self) -> str:
         """The broker's address in words."""
-        return self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
+        return Listener(self.host, self.port, self.tls is not None).address
 
 
 def paho_client(who: Client) -> paho.Client:
@@ -46,6 +50,8 @@ def paho_client(who: Client) -> paho.Client:
     )
     if who.credentials is not None:
         client.username_pw_set(who.credentials.user, who.credentials.password)
+    if who.tls is not None:
+        client.tls_set_context(who.tls)
     if who.will is not None:
         properties = Properties(PacketTypes.WILLMESSAGE)
         properties.ContentType = JSON_TYPE

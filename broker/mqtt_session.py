@@ -24,6 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from broker import mqtt_words as words
 from broker.bell import Bell
 from broker.connection import Capabilities, Delivery, Notice
+from broker.encryption import has_decrypted, unreachable
 from broker.errors import MessageError, Unreachable
 from broker.inbox import Inbox
 from broker.mqtt_client import Client, paho_client
@@ -76,7 +77,7 @@ class Session:
         self._answered: deque[Callable[[], None]] = deque()
         self._leave_at: float | None = None
         self._full_since: float | None = None
-        self._lost = "the connection was lost"
+        self._lost = ""
         self._client = paho_client(who)
         self._client.on_socket_open = self._on_socket_open
         self._client.on_socket_register_write = self._on_register_write
@@ -101,11 +102,16 @@ class Session:
                     self._leave(0.0)
                     return f"left until there is room: nothing was taken in for {FULL_PATIENCE_S:g} s"
         except OSError as error:
-            return f"cannot reach {who.address}: {error.strerror or error}"
+            why = unreachable(error, who.address, tls=who.tls is not None)
+            if why.permanent:
+                self.kicked = Notice("refused", why.sentence)
+            return why.sentence
         finally:
             self.accepted = False
             self._close()
-        return self._lost
+        return self._lost or words.ended(
+            who.address, accepted=self.accepted_at is not None, tls=who.tls is not None
+        )
 
     def _close(self) -> None:
         open_socket = self._client.socket()
@@ -124,11 +130,12 @@ class Session:
         poll.register(self._bell, select.POLLIN)
         wanted = (select.POLLIN if reading else 0) | (select.POLLOUT if client.want_write() else 0)
         poll.register(open_socket, wanted)
-        events = dict(poll.poll(TICK_S * 1000))
+        decrypted = reading and has_decrypted(open_socket)
+        events = dict(poll.poll(0 if decrypted else TICK_S * 1000))
         if self._bell.fileno() in events:
             self._bell.hear()
         mine = events.get(open_socket.fileno(), 0)
-        if mine & ~select.POLLOUT:
+        if decrypted or mine & ~select.POLLOUT:
             if not reading:
                 return False  # it broke off while nothing was being read
             client.loop_read()

@@ -53,6 +53,14 @@ def words_of(reason: ReasonCode) -> str:
     return words if reason.value == NO_SUBSCRIBER else f"{words} (reason code 0x{reason.value:02X})"
 
 
+def ended(address: str, *, accepted: bool, tls: bool) -> str:
+    """Return why a connection ended of which nobody said why."""
+    if accepted:
+        return "the connection was lost"
+    wanted = "MQTT" if tls else "MQTT without TLS (see [broker] tls)"
+    return f"{address} ended the connection without a word: does it speak {wanted}?"
+
+
 def capabilities_of(connack: Properties, learned_bytes: int | None = None) -> Capabilities:
     """Return what the broker said of itself in its CONNACK (MQTT 5, 3.2.2.3).
 

@@ -7,22 +7,28 @@ import argparse
 import logging
 import os
 import signal
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
-from broker.clients import client
+from broker.clients import client, guarded
 from broker.errors import BrokerProblem, SettingsError
-from broker.line import Line, will_of
+from broker.health import Health
+from broker.line import Line
+from broker.live_settings import Reloading
+from broker.logs import last_word, set_up_logging
+from broker.metrics_server import MetricsServer
+from broker.notify import Notifier
+from broker.presence import will_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics, is_source
 
 CANNOT_RUN = 3
 INTERRUPTED = 130
+PREPARE_S = 300.0
+"""What `prepare` may take: a model that is loaded, checked and warmed on a slow machine."""
 
 Subscriptions = Callable[[Settings, Topics], Sequence[str]]
 
@@ -42,24 +48,34 @@ def service_main(
     `run(settings, line)` is called inside the `with Line`. What takes long and needs no broker, such as
     loading a model, goes into `prepare`; its result is `run`'s third argument. `instance` is the name without
     `--instance`. Errors of the kinds in `cannot_run` end in one line and exit code 3, like SettingsError.
+
+    systemd counts the service as started once `run` has called `line.serves` and the broker has
+    accepted it. SIGHUP has the settings read again (`broker.live_settings`).
     """
     arguments = _arguments(service, argv)
     expected: tuple[type[Exception], ...] = (SettingsError, BrokerProblem, *cannot_run)
     try:
         settings = read_settings(arguments.config, os.environ).settings
-        set_up_logging(settings.log.level)
+        set_up_logging(settings.log, os.environ)
+        health = Health(Notifier.of(os.environ), settings.health.stuck_s)
+        reloading = _reloading(arguments.config, settings, health)
+        signal.signal(signal.SIGHUP, lambda *_: reloading.request())
         name = arguments.instance or (instance if isinstance(instance, str) else instance(settings))
+        if prepare is not None:
+            health.prepares(PREPARE_S)
         prepared = () if prepare is None else (prepare(settings),)
-        with line_of(settings, service, name, subscriptions) as line:
+        with line_of(settings, service, name, subscriptions, health) as line:
             stop_on_signals(line)
-            run(settings, line, *prepared)
+            reload_on_hangup(line, reloading)
+            with MetricsServer(settings.metrics, line):
+                run(settings, line, *prepared)
     except expected as error:
-        sys.stderr.write(f"{service}: {error}\n")
+        last_word(f"{service}: {error}", os.environ)
         return CANNOT_RUN
     except KeyboardInterrupt:  # while it still prepared; later SIGINT stops the line
         return INTERRUPTED
     except Exception:
-        logging.getLogger(service).exception("a defect ended the service")
+        logging.getLogger(service).exception("defect", extra={"fields": {"detail": "it ended the service"}})
         return 1
     return 0
 
@@ -77,19 +93,25 @@ def _instance(name: str) -> str:
     return name
 
 
-def line_of(settings: Settings, service: str, instance: str, subscriptions: Subscriptions) -> Line:
+def line_of(
+    settings: Settings,
+    service: str,
+    instance: str,
+    subscriptions: Subscriptions,
+    health: Health | None = None,
+) -> Line:
     """Return a service's place on the line that the settings describe; nothing is connected yet."""
     topics = Topics(settings.broker.root)
     own = getattr(settings, service, None)
     connection = client(
         settings,
         service,
-        f"{settings.broker.root.replace('/', '-')}-{service}-{instance}",
+        guarded(settings, service, f"{settings.broker.root.replace('/', '-')}-{service}-{instance}"),
         subscriptions(settings, topics),
         will=will_of(topics, service, instance),
         keepalive_s=getattr(own, "keepalive_s", None),
     )
-    return Line(connection, topics, service=service, instance=instance)
+    return Line(connection, topics, service=service, instance=instance, health=health)
 
 
 def stop_on_signals(line: Line) -> None:
@@ -103,23 +125,20 @@ def stop_on_signals(line: Line) -> None:
         signal.signal(number, on_signal)
 
 
-class OneLine(logging.Formatter):
-    """One line for each record, in UTC with milliseconds, tracebacks included."""
+def _reloading(config: Path | None, settings: Settings, health: Health) -> Reloading:
+    def general(changed: Settings) -> None:
+        set_up_logging(changed.log, os.environ)
+        health.stuck_s = changed.health.stuck_s
 
-    converter = cast("Any", time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
-
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line."""
-        return " | ".join(part for part in super().format(record).splitlines() if part.strip())
+    return Reloading(settings, lambda: read_settings(config, os.environ).settings, general)
 
 
-def set_up_logging(level: str) -> None:
-    """Write log records to stderr, from `level` on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine())
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+def reload_on_hangup(line: Line, reloading: Reloading) -> None:
+    """Have the line's loop read the settings again after SIGHUP, also one that came before."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        reloading.request()
+        line.wake()
+
+    line.on_turn = lambda: reloading.step(line)
+    signal.signal(signal.SIGHUP, on_signal)

@@ -12,6 +12,7 @@ import msgspec
 from broker.topics import CANARY_PREFIX, SOURCE_CHARS
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -43,10 +44,22 @@ class Broker(Section, frozen=True, kw_only=True):
     manage: bool = True
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Port = 18830
+    tls: Literal["auto", "on", "off"] = "auto"
+    tls_ca: Path = Path("{state}/tls/ca.crt")
+    tls_certificate: Path = Path("{state}/tls/server.crt")
+    tls_key: Path = Path("{state}/tls/server.key")
+    allow_plain: bool = False
+    local_port: Port = 18829
     root: Root = "tailorbird"
     credentials: Path = Path("{state}/credentials")
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=65535)] = 10
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=16_384, le=268_435_455)] = 4_194_304
+    memory_mb: Annotated[int, msgspec.Meta(ge=32, le=1_000_000)] = 384
+    max_clients: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 200
+
+
+# A machine that is busy or asleep is given so many times the processor's time that an image may take.
+DECODE_PATIENCE = 4
 
 
 class IngestAgent(Section, frozen=True, kw_only=True):
@@ -66,6 +79,10 @@ class IngestAgent(Section, frozen=True, kw_only=True):
     resend_max_s: PositiveSeconds = 60.0
     canary_s: NotNegative = 60.0
     readers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    decode_in: Literal["process", "agent"] = "process"
+    decode_s: PositiveSeconds = 10.0
+    decoder_memory_mb: Annotated[int, msgspec.Meta(ge=128)] = 640
+    hard_links: Literal["read", "refuse"] = "read"
     ignore: tuple[str, ...] = (
         ".*",
         "*~",
@@ -133,6 +150,17 @@ class Monitor(Section, frozen=True, kw_only=True):
     retrain_reviews: Positive = 200
 
 
+class Upkeep(Section, frozen=True, kw_only=True):
+    """`[upkeep]`: what is deleted when it is old, and what is copied before. 0 days or bytes: no limit."""
+
+    keep_days: NotNegative = 0.0
+    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    keep_events_days: NotNegative = 365.0
+    backups: Path = Path("{state}/backups")
+    keep_backups: Positive = 7
+    start_check_s: NotNegative = 10.0
+
+
 class Dashboard(Section, frozen=True, kw_only=True):
     """`[dashboard]`: the page's address; the page itself comes with a later release."""
 
@@ -144,6 +172,24 @@ class Log(Section, frozen=True, kw_only=True):
     """`[log]`."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["keyvalue", "json"] = "keyvalue"
+    prefix: Literal["auto", "always", "never"] = "auto"
+
+
+class Health(Section, frozen=True, kw_only=True):
+    """`[health]`."""
+
+    stuck_s: Annotated[float, msgspec.Meta(ge=5)] = 60.0
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """`[metrics]`: where each service answers `GET /metrics` and `GET /health`; a port of 0: nowhere."""
+
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    remote: bool = False
+    agent_port: PortOrNone = 18841
+    store_port: PortOrNone = 18842
+    predictor_port: PortOrNone = 18851
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -156,5 +202,8 @@ class Settings(Section, frozen=True, kw_only=True):
     model: Model = Model()
     store: Store = Store()
     monitor: Monitor = Monitor()
+    upkeep: Upkeep = Upkeep()
     dashboard: Dashboard = Dashboard()
     log: Log = Log()
+    health: Health = Health()
+    metrics: Metrics = Metrics()

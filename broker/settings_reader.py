@@ -17,6 +17,7 @@ import msgspec
 from broker.errors import SettingsError
 from broker.setting_words import expected
 from broker.settings import Settings
+from broker.settings_agreement import agree
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "TAILORBIRD__"
@@ -160,7 +161,7 @@ def _build(given: Mapping[str, _Given]) -> Settings:
         values.setdefault(section, {})[key] = _placed(one, str(state))
     plain = Settings()
     settings = Settings(**{s: type(getattr(plain, s))(**keys) for s, keys in values.items()})
-    _agree(settings, given)
+    agree(settings, {name: one.origin for name, one in given.items()})
     return settings
 
 
@@ -177,15 +178,7 @@ def _placed(one: _Given, state: str) -> Any:
 
 
 def _below(folder: Path, path: Path) -> Path:
-    return (folder / path.expanduser()).absolute()
-
-
-def _agree(settings: Settings, given: Mapping[str, _Given]) -> None:
-    """Refuse values that do not go together."""
-    agent = settings.ingest_agent
-    if agent.resend_max_s < agent.resend_min_s:
-        where = given["ingest_agent.resend_max_s"].origin
-        raise SettingsError(
-            f"{where}: [ingest_agent] resend_max_s: expected at least resend_min_s ({agent.resend_min_s:g}),"
-            f" not {agent.resend_max_s:g}"
-        )
+    try:
+        return (folder / path.expanduser()).absolute()
+    except RuntimeError as error:
+        raise SettingsError(f"{path}: nobody here is called {path.parts[0][1:]!r}") from error

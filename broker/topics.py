@@ -125,9 +125,14 @@ def check_topic(topic: str) -> None:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a topic matches a filter with `+` and `#` (MQTT 5, 4.7; `$share/g/` is stripped)."""
+    """Tell whether a topic matches a filter with `+` and `#` (MQTT 5, 4.7; `$share/g/` is stripped).
+
+    A share of nothing, `$share/g`, matches nothing.
+    """
     if topic_filter.startswith("$share/"):
-        topic_filter = topic_filter.split("/", 2)[2]
+        topic_filter = topic_filter.removeprefix("$share/").partition("/")[2]
+        if not topic_filter:
+            return False
     wanted, levels = topic_filter.split("/"), topic.split("/")
     if topic.startswith("$") and wanted[0] in {"+", "#"}:
         return False

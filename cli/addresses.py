@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from broker.listeners import EVERY_ADDRESS, Listener, managed_listeners, own_listener
 from broker.settings import Broker
 from cli.errors import CannotRun
 
@@ -14,45 +15,68 @@ PORT_S = 3.0
 
 def where_is(broker: Broker) -> str:
     """Return the broker's address for a person."""
-    return broker.host if broker.host.startswith("/") else f"{broker.host}:{broker.port}"
+    return own_listener(broker).address
 
 
 def wait_for_free_port(broker: Broker, check: Callable[[], None]) -> None:
-    """Wait a little for the broker's port to be free. Raises CannotRun when it stays in use."""
+    """Wait a little for the broker's ports to be free. Raises CannotRun when one stays in use."""
     deadline = time.monotonic() + PORT_S
-    while not _is_free(broker):
-        check()
-        if time.monotonic() > deadline:
-            raise CannotRun(
-                f"port {broker.port} on {broker.host} is in use: another broker, or an `up` with another"
-                " state; set [broker] port"
-            )
-        time.sleep(0.05)
+    for listener in managed_listeners(broker):
+        key = "port" if listener.port == broker.port else "local_port"
+        while not _is_free(listener, key):
+            check()
+            if time.monotonic() > deadline:
+                raise CannotRun(
+                    f"port {listener.port} on {listener.host} is in use: another broker, or an `up` with"
+                    f" another state; set [broker] {key}"
+                )
+            time.sleep(0.05)
 
 
-def _is_free(broker: Broker) -> bool:
-    if broker.host.startswith("/"):
-        return not is_open(broker)
-    with socket.socket(socket.AF_INET6 if ":" in broker.host else socket.AF_INET) as probe:
+def _is_free(listener: Listener, key: str) -> bool:
+    host = listener.host
+    if host.startswith("/"):
+        return not _is_open(listener)
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == EVERY_ADDRESS:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
-            probe.bind((broker.host, broker.port))
+            probe.bind((host, listener.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
             raise CannotRun(
-                f"[broker] port: cannot listen on {broker.host}:{broker.port}: {error.strerror}"
+                f"[broker] {key}: cannot listen on {listener.address}: {error.strerror}"
             ) from error
     return True
 
 
 def is_open(broker: Broker) -> bool:
     """Tell whether something accepts connections at the broker's address."""
-    unix = broker.host.startswith("/")
-    family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in broker.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(broker.host if unix else (broker.host, broker.port)) == 0
+    return _is_open(own_listener(broker))
+
+
+def _is_open(listener: Listener) -> bool:
+    host = listener.host
+    try:
+        if not host.startswith("/"):
+            socket.create_connection((host, listener.port), timeout=1.0).close()
+            return True
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            probe.connect(host)
+    except OSError:
+        return False
+    return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    """Return the family of an address, or of a name's first one. Raises CannotRun for an unknown name."""
+    try:
+        return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
+    except OSError as error:
+        raise CannotRun(f"[broker] host: {host}: {error.strerror}") from error
 
 
 def free_port() -> int:

@@ -11,12 +11,16 @@ from broker import VERSION
 from broker.errors import BrokerProblem, SettingsError, Unreachable
 from cli import (
     alerts,
+    backup,
     chaos,
     classify,
+    client,
     configuration,
     demo,
     development,
+    doctor,
     export,
+    install,
     jobs,
     labels,
     modelling,
@@ -28,7 +32,9 @@ from cli import (
     results,
     review,
     status,
+    tls,
     up,
+    upkeep,
 )
 from cli.errors import CANNOT_RUN, INTERRUPTED, OK, PROBLEM, CannotRun, Wrong
 from cli.given import Given, hoisted
@@ -56,10 +62,16 @@ GROUPS = (
     relabel,
     labels,
     configuration,
+    client,
+    tls,
+    doctor,
+    upkeep,
+    backup,
     modelling,
     models,
     replay,
     report,
+    install,
     development,
     chaos,
 )

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from broker.messages import now
 
 LOG_BYTES = 2_000_000
 """A log larger than this is put aside, as `.1`, when its child is first started."""
+RUNNING_LOG_BYTES = 10_000_000
+"""The same while its child runs: a month at full speed must not fill the disk."""
 LAST_LINE_BYTES = 4096
 LOOK_S = 0.01
 PR_SET_PDEATHSIG = 1
@@ -112,3 +115,14 @@ def rotate(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))
+
+
+def shorten(log: Path, limit_bytes: int = RUNNING_LOG_BYTES) -> None:
+    """Copy a large log aside and empty it, under the child that appends to it.
+
+    A line written between the two steps is lost: the event log has what matters.
+    """
+    with contextlib.suppress(OSError):  # a full disk keeps what is there
+        if log.stat().st_size > limit_bytes:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)

@@ -1,6 +1,7 @@
 """`config show` and `config check`."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,11 +63,18 @@ def _as_dict(loaded: Loaded, *, origin: bool) -> dict[str, dict[str, Any]]:
     return found
 
 
+def without_password(text: str) -> str:
+    """Return a text without the password of any URL in it: what is shown may be sent to others."""
+    return re.sub(r"(://[^/:@\s]*:)[^/\s]*@", r"\1***@", text)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_password(value)
     return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(value) if isinstance(value, tuple) else without_password(str(value))

@@ -14,16 +14,17 @@ def wait_for_broker(connection: Connection, broker: Broker, timeout_s: float = C
     """Wait until a started connection stands. Raises CannotRun when it does not come to that."""
     if not is_open(broker):
         raise CannotRun(f"no broker listens on {where_is(broker)}; is `up` running?")
-    deadline, trouble = time.monotonic() + timeout_s, ""
+    deadline, trouble, refused = time.monotonic() + timeout_s, "", False
     while not connection.connected:
-        if time.monotonic() > deadline:
+        if refused or time.monotonic() > deadline:
             because = f": {trouble}" if trouble else ""
             raise CannotRun(f"no connection to the broker at {where_is(broker)}{because}")
         time.sleep(0.01)
-        trouble = _refusal(connection) or trouble
+        if (notice := _notice(connection)) is not None:
+            trouble, refused = notice.detail, notice.kind == "refused"
 
 
-def _refusal(connection: Connection) -> str:
+def _notice(connection: Connection) -> Notice | None:
     """Look at what came in before the connection stood: only notices can."""
     found = connection.receive(1, 0.0)
-    return next((item.detail for item in found if isinstance(item, Notice)), "")
+    return next((item for item in found if isinstance(item, Notice)), None)

@@ -19,10 +19,14 @@ def overrides(state: Path | None) -> Mapping[str, str]:
         "PATHS__STATE": str((state or fresh(DEMO)).absolute()),
         "BROKER__MANAGE": "true",
         "BROKER__HOST": "127.0.0.1",
+        "BROKER__TLS": "auto",
         "BROKER__PORT": str(free_port()),
         "BROKER__CREDENTIALS": "{state}/credentials",
         "INGEST_AGENT__INBOX": "{state}/inbox",
         "STORE__URL": "sqlite:///{state}/tailorbird.db",
+        "METRICS__AGENT_PORT": "0",
+        "METRICS__STORE_PORT": "0",
+        "METRICS__PREDICTOR_PORT": "0",
     }
     return {PREFIX + key: value for key, value in values.items()}
 

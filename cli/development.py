@@ -29,13 +29,19 @@ def test(arguments: Arguments) -> None:
     raise typer.Exit(_run("tests", _pytest(arguments)))
 
 
-def check(arguments: Arguments) -> None:
-    """Run format, lint, types and tests."""
+def check(
+    arguments: Arguments,
+    fuzz_s: Annotated[
+        int, typer.Option("--fuzz-seconds", min=0, help="For each fuzz target; 0: do not fuzz.")
+    ] = 10,
+) -> None:
+    """Run format, lint, types, tests and a short fuzzing."""
     steps = {
         "format": ["ruff", "format", "--check", "."],
         "lint": ["ruff", "check", "."],
         "types": ["mypy", "."],
         "tests": _pytest(arguments),
+        **({"fuzz": ["tests.fuzz", "--seconds", str(fuzz_s)]} if fuzz_s else {}),
     }
     codes = {name: _run(name, step) for name, step in steps.items()}
     failed = [name for name, code in codes.items() if code != OK]

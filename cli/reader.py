@@ -8,7 +8,7 @@ from typing import Self
 
 from broker import messages
 from broker.clients import client
-from broker.connection import Delivery
+from broker.connection import Delivery, Notice
 from broker.errors import MessageError
 from broker.messages import Message
 from broker.settings import Settings
@@ -36,6 +36,8 @@ class Reader:
     def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
         self._broker = settings.broker
         self._topics = Topics(settings.broker.root)
+        self.refusal = ""
+        """Why the broker refused this client, or this client the broker, as far as `hear` has told."""
         self._connection = client(settings, "reader", f"cli-{os.getpid()}-{secrets.token_hex(4)}", topics)
 
     def __enter__(self) -> Self:
@@ -61,7 +63,9 @@ class Reader:
     def hear(self, timeout_s: float) -> Iterator[tuple[str, Message]]:
         """Yield what has come in, waiting at most `timeout_s`; foreign messages are passed over."""
         for item in self._connection.receive(LIMIT, timeout_s):
-            if isinstance(item, Delivery):
+            if isinstance(item, Notice) and item.kind == "refused":
+                self.refusal = item.detail
+            elif isinstance(item, Delivery):
                 message = self._decoded(item)
                 self._connection.acknowledge(item)
                 if message is not None:

@@ -21,7 +21,7 @@ from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
-from cli.addresses import PORT_S, is_open, wait_for_free_port
+from cli.addresses import PORT_S, is_open, wait_for_free_port, where_is
 from cli.child import Child
 from cli.ending import Ending
 from cli.errors import CannotRun
@@ -87,7 +87,7 @@ class RunningLine:
             self.step()
             self._refuse()
             if time.monotonic() > deadline:
-                raise CannotRun(f"the broker does not listen on {broker.host}:{broker.port}; {self._logs()}")
+                raise CannotRun(f"the broker does not listen on {where_is(broker)}; {self._logs()}")
             time.sleep(0.01)
 
     def step(self) -> None:
@@ -101,14 +101,19 @@ class RunningLine:
         deadline = time.monotonic() + READY_S
         online: dict[tuple[str, str], int] = {}
         with Reader(self.settings, [topics.status()]) as reader:
+            refusal = ""
             while waiting := self._not_in(online):
+                if reader.refusal != refusal:
+                    refusal = reader.refusal
+                    self._say(f"the broker: {refusal}")
                 for _, message in reader.hear(STEP_S):
                     if isinstance(message, Status) and message.state == "online":
                         online[message.service, message.instance] = message.pid
                 self.step()
                 self._refuse()
                 if time.monotonic() > deadline:
-                    raise CannotRun(f"{', '.join(waiting)} did not come online; {self._logs()}")
+                    why = f": {refusal}" if refusal else f"; {self._logs()}"
+                    raise CannotRun(f"{', '.join(waiting)} did not come online{why}")
 
     def _not_in(self, online: dict[tuple[str, str], int]) -> list[str]:
         """Return the services whose present process has not said `online` yet."""

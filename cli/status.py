@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from broker.errors import SettingsError
+from broker.errors import BrokerProblem, SettingsError
+from broker.listeners import Listener, named_listener
 from broker.messages import ModelAnnouncement, Status
-from broker.settings import Settings
+from broker.settings import Broker, Settings
 from broker.topics import Topics
 from cli.canaries import shown, troubles
 from cli.errors import OK, PROBLEM, CannotRun
@@ -21,6 +22,8 @@ from cli.screen import answers, printable, table
 QUIET_S = 0.3
 """Retained messages come at once; after this long without one there are no more."""
 LONGEST_S = 3.0
+CERTIFICATE_DAYS = 30
+"""A certificate that ends sooner is a trouble."""
 NEEDED = ("store", "predictor_service", "ingest_agent")
 
 
@@ -87,6 +90,7 @@ def _ask_broker(settings: Settings, report: Report) -> None:
     found: dict[tuple[str, str], Status] = {}
     broker = settings.broker
     report.broker = {"host": broker.host, "port": broker.port, "managed": broker.manage, "reachable": True}
+    _look_at_certificate(broker, report)
     try:
         with Reader(settings, [topics.status(), topics.model()]) as reader:
             reader.connect(2.0)
@@ -99,6 +103,24 @@ def _ask_broker(settings: Settings, report: Report) -> None:
         report.broker["reachable"] = False
         report.trouble.append(str(error))
     report.services = [*_child_broker(settings, report), *(_as_dict(found[key]) for key in sorted(found))]
+
+
+def _look_at_certificate(broker: Broker, report: Report) -> None:
+    """Say how long the certificate that clients outside see is valid."""
+    if not broker.manage or not named_listener(broker).tls:
+        return
+    from broker.certificates import validity_of
+
+    try:
+        validity = validity_of(broker.tls_certificate)
+    except BrokerProblem as problem:
+        report.trouble.append(str(problem))
+        return
+    report.broker["certificate_ends_at"] = validity.ends_at.isoformat()
+    days = validity.left_days(datetime.now(UTC))
+    if days < CERTIFICATE_DAYS:
+        ends = f"ends in {days:.0f} days" if days > 0 else "has expired, so that no client outside connects"
+        report.trouble.append(f"the broker's certificate {ends}: ./tailorbird tls renew")
 
 
 def _retained(reader: Any) -> list[object]:
@@ -162,7 +184,8 @@ def show(report: Report) -> None:
     out("")
     broker, database = report.broker, report.database
     reachable = "reachable" if broker["reachable"] else "not reachable"
-    out(f"broker     {broker['host']}:{broker['port']}, {reachable}")
+    until = f", certificate until {ends[:10]}" if (ends := broker.get("certificate_ends_at")) else ""
+    out(f"broker     {Listener(broker['host'], broker['port'], tls=False).address}, {reachable}{until}")
     if report.model is not None:
         out(f"model      {report.model['version']} in {report.model['engine']}")
     if "error" not in database:

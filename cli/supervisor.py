@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from cli.child import Child, Program, rotate
+from cli.child import Child, Program, rotate, shorten
 from cli.errors import CANNOT_RUN
 
 STEADY_S = 10.0
 """A child that has run this long starts afresh: its next death is its first."""
 DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 STOP_S = 15.0
+LOGS_S = 10.0
+"""Seconds between two looks at the size of the logs."""
 
 
 def delay_s(deaths: int) -> float:
@@ -52,6 +54,7 @@ class Supervisor:
         self._say = say
         self._changed = changed
         self._is_urgent = is_urgent
+        self._next_look = 0.0
         self.refusals: list[str] = []
         """What children said that ended with exit status 3: they cannot run, and trying again is no use."""
 
@@ -81,7 +84,11 @@ class Supervisor:
             self._launch(place)
 
     def step(self) -> None:
-        """Notice who died, and start again who is due."""
+        """Notice who died, start again who is due, and keep the logs small."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOGS_S
+            for place in self._places:
+                shorten(place.program.log)
         for place in self._places:
             if place.child is not None and (status := place.child.ended()) is not None:
                 self._bury(place, place.child, status)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from broker.credentials import read_credentials
+from broker.listeners import own_listener
 from broker.messages import Event, JobSummary, Message
 from broker.settings import Settings
 from broker.topics import Topics
@@ -17,6 +18,7 @@ from cli.given import given
 from cli.screen import answers, say
 
 if TYPE_CHECKING:
+    from cli.daily import Daily
     from cli.retraining import Retraining
     from cli.running import RunningLine
 
@@ -33,6 +35,7 @@ def up(context: typer.Context) -> None:
 
     Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again.
     """
+    from cli.daily import Daily
     from cli.retraining import Retraining
     from cli.running import RunningLine
 
@@ -41,13 +44,16 @@ def up(context: typer.Context) -> None:
             line.wait_until_ready()
             for text in welcome(line.settings):
                 answers().print(text)
-            with Retraining(given(context), line.settings, say) as retraining:
-                _run(line, retraining)
+            with (
+                Retraining(given(context), line.settings, say) as retraining,
+                Daily(given(context), line.settings, say) as daily,
+            ):
+                _run(line, retraining, daily)
         except KeyboardInterrupt:
             say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
 
 
-def _run(line: "RunningLine", retraining: "Retraining") -> None:
+def _run(line: "RunningLine", retraining: "Retraining", daily: "Daily") -> None:
     from cli.reader import Reader
 
     topics = Topics(line.settings.broker.root)
@@ -60,6 +66,7 @@ def _run(line: "RunningLine", retraining: "Retraining") -> None:
             for kind, count in flood.over(time.monotonic()):
                 say(f"{kind}: {count:,} more; the event log has them all")
             retraining.step()
+            daily.step()
             line.step()
 
 
@@ -95,13 +102,14 @@ def welcome(settings: Settings) -> Iterator[str]:
 
 def subscribe_line(settings: Settings) -> str:
     """Return a line that can be typed as it is, with the reader's account."""
-    broker = settings.broker
+    broker, at = settings.broker, own_listener(settings.broker)
     account = read_credentials(broker.credentials, "reader")
     words = ["mosquitto_sub", "-V", "5"]
-    if broker.host.startswith("/"):
-        words += ["--unix", broker.host]
-    else:
-        words += ["-h", broker.host, "-p", str(broker.port)]
-    if account is not None:
-        words += ["-u", account.user, "-P", account.password]
-    return shlex.join([*words, "-t", Topics(broker.root).predictions()])
+    words += ["--unix", at.host] if at.host.startswith("/") else ["-h", at.host, "-p", str(at.port)]
+    words += ["--cafile", str(broker.tls_ca)] if at.tls else []
+    words += ["-t", Topics(broker.root).predictions()]
+    if account is None:
+        return shlex.join(words)
+    # The terminal, and a log that it may be written to, need not show the password.
+    password = f'"$(cut -d: -f2- {shlex.quote(str(broker.credentials / "reader"))})"'
+    return f"{shlex.join([*words, '-u', account.user])} -P {password}"

@@ -12,9 +12,11 @@ from typing import Self
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
 from broker.settings import Settings
 from ingest_agent.canary import Canary
+from ingest_agent.figures import AgentFigures
 from ingest_agent.findings import Refused, Result, Taken, WorldTrouble
 from ingest_agent.finishing import LOOK_S, Finishing
 from ingest_agent.gathering import Gathering
@@ -25,12 +27,14 @@ from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
 from ingest_agent.ledger import Ledger, LedgerTrouble
 from ingest_agent.ledger_schema import ledger_path
+from ingest_agent.live import LIVE, take_over
 from ingest_agent.lock import Lock
 from ingest_agent.outbox import Outbox
+from ingest_agent.oversight import Oversight
 from ingest_agent.places import Ignored, relative_path
 from ingest_agent.post import InboxPost
 from ingest_agent.pruning import Pruner
-from ingest_agent.readers import Readers
+from ingest_agent.readers import Readers, preparers
 from ingest_agent.reading import Stat
 from ingest_agent.resend import RoundTrip
 from ingest_agent.results_desk import ResultsDesk
@@ -63,13 +67,16 @@ class Agent:
         self._lock = Lock(path.with_suffix(".lock"))
         self._ledger = Ledger(path)
         self._jobs = Jobs(own.source, self._ledger)
+        figures = AgentFigures(line.metrics)
         window = Window(own.window, RoundTrip(own.resend_min_s, own.resend_max_s))
-        self._outbox = Outbox(line, self._ledger, self._jobs, window, own.source, self)
-        self._gathering = Gathering(line, own, self._jobs, self._outbox)
+        self._outbox = Outbox(line, self._ledger, self._jobs, window, own.source, self, figures)
+        self._gathering = Gathering(line, own, self._jobs, self._outbox, figures)
         self._hints = Hints(line.wake)
         ignored = Ignored(own.ignore)
         rounds = Rounds(lambda start: Walk(self._inbox.path, ignored, start), own.rescan_s)
-        self._readers = Readers(own.readers, line.wake)
+        self._readers = Readers(
+            self._inbox.path, preparers(own), line.wake, hard_links=own.hard_links == "read"
+        )
         sources = Sources(self._inbox, self._hints, rounds, ignored)
         patience = Patience(own.settle_s, own.give_up_s)
         self._intake = Intake(sources, self._readers, self._ledger, self._jobs, patience)
@@ -80,11 +87,13 @@ class Agent:
         self._finishing = Finishing(
             own, self._jobs, self._intake, self._gathering, self._outbox, self._results
         )
+        self._oversight = Oversight(line, self._readers, self._gathering, self._outbox, figures)
         self._pruner = Pruner(self._ledger, self._inbox)
         self._connections = 0
         # The announcement is retained and comes right after the connection: it is given a moment.
         self._next = {"spec": time.monotonic() + SPEC_WAIT_S}
         self._said: dict[str, object] = {}
+        line.live = Live(LIVE, self._take_over)
 
     def __enter__(self) -> Self:
         """Take in what the ledger holds, for as long as that takes on a full or a read-only disk."""
@@ -123,9 +132,12 @@ class Agent:
             for name, *version in images:
                 self._intake.held[relative_path(job.folder, name)] = Stat(*version)
         self._results.restore()
+        self._readers.start()
 
     def run(self) -> None:
         """Work until the line is asked to stop."""
+        if not self._line.stopping:
+            self._line.serves(f"watching {self._post.shown}")
         while not self._line.stopping:
             self.turn()
 
@@ -240,7 +252,7 @@ class Agent:
 
     def job_closed(self, job: Job) -> None:
         """Take leave of a job that has its receipt: overwritten files of its folder get their turn."""
-        self._line.event("info", "job-closed", job.summary(), job_id=job.job_id)
+        self._line.event("info", "job-closed", job.summary(), job_id=job.job_id, fields=job.facts())
         if job.revisit:
             self._hints.folder(job.folder)
 
@@ -249,9 +261,11 @@ class Agent:
     def _tick(self, now: float) -> None:
         if self._is_time("progress", now, PROGRESS_S):
             self._outbox.say_progress(PROGRESS_MESSAGES)
+            self._oversight.note_waiting()
         self._canary.step(self._specs.current, now)
         if self._is_time("status", now, STATUS_S):
             self._announce()
+            self._oversight.note_figures(self._jobs, self._ledger)
         if self._post.is_open:
             self._pruner.step(self._post.identity, now)
 
@@ -271,6 +285,11 @@ class Agent:
         if status != self._said:
             self._said = status
             self._line.announce(**status)
+
+    def _take_over(self, settings: Settings) -> None:
+        """Go on with changed settings."""
+        own = self._own = settings.ingest_agent
+        take_over(own, self._gathering, self._finishing, self._post, self._canary, self._outbox.window)
 
     def _is_time(self, what: str, now: float, every_s: float) -> bool:
         if now < self._next.get(what, 0.0):

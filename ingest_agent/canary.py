@@ -42,7 +42,8 @@ class Canary:
     def __init__(self, line: Line, source: str, every_s: float) -> None:
         self._line = line
         self.source = canary_source(source)
-        self._every_s = every_s
+        self.every_s = every_s
+        """Seconds between two canaries, 0 for none."""
         self._next: float | None = None
         self._flight: _Flight | None = None
         self._last: dict[str, object] = {}
@@ -50,7 +51,7 @@ class Canary:
     @property
     def state(self) -> dict[str, object] | None:
         """What the status tells: `answered`, `latency_s`, `label`, `at`; None when no canary flies."""
-        return dict(self._last) if self._last and self._every_s > 0 else None
+        return dict(self._last) if self._last and self.every_s > 0 else None
 
     def may_fly(self, now: float) -> None:
         """Send the first canary soon, or the next one after a missed one at once: there is a model now.
@@ -78,7 +79,7 @@ class Canary:
             self._line.begin(
                 "canary-missed", f"no answer to the canary {flight.batch_id} for {MISSED_AFTER_S:g} s"
             )
-        is_due = self._every_s > 0 and self._next is not None and now >= self._next
+        is_due = self.every_s > 0 and self._next is not None and now >= self._next
         if spec is not None and is_due and self._line.connected and (flight is None or flight.missed):
             self._send(spec, now)
 
@@ -96,7 +97,7 @@ class Canary:
             self._line.publish(self._line.topics.pixels(self.source), message)
         except (Unreachable, MessageError):
             return
-        self._flight, self._next = _Flight(batch_id, now), now + self._every_s
+        self._flight, self._next = _Flight(batch_id, now), now + self.every_s
 
     def returned(self, receipt: Receipt, now: float) -> None:
         """Take in a canary's receipt; one of an earlier flight says that things flow, and no latency."""

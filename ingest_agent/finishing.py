@@ -25,7 +25,8 @@ class Finishing:
         outbox: Outbox,
         results: ResultsDesk,
     ) -> None:
-        self._own = own
+        self.own = own
+        """The settings in force."""
         self._jobs = jobs
         self._intake = intake
         self._gathering = gathering
@@ -52,13 +53,13 @@ class Finishing:
 
     def _close(self, job: Job) -> None:
         self._jobs.closing(job)
-        self._outbox.seal(Sealed(seal_closing(self._own.source, job), job))
+        self._outbox.seal(Sealed(seal_closing(self.own.source, job), job))
 
     def _is_done(self, job: Job, now: float) -> bool:
         return (
             job.state == "open"
             and job.is_complete
-            and now >= job.quiet_at(self._own.quiet_s)
+            and now >= job.quiet_at(self.own.quiet_s)
             and self._intake.is_calm(job.folder, now)
             and not self._gathering.holds_refused(job.folder)
         )

@@ -5,6 +5,7 @@ from collections import deque
 from broker.line import Line
 from broker.settings import IngestAgent
 from ingest_agent.batching import Builder, Limits
+from ingest_agent.figures import AgentFigures
 from ingest_agent.findings import Refused, Taken
 from ingest_agent.grouping import Sealed
 from ingest_agent.job import Job
@@ -20,9 +21,13 @@ REFUSED_KEPT = 256
 class Gathering:
     """The batches in the making, and the files that were refused."""
 
-    def __init__(self, line: Line, own: IngestAgent, jobs: Jobs, outbox: Outbox) -> None:
+    def __init__(
+        self, line: Line, own: IngestAgent, jobs: Jobs, outbox: Outbox, figures: AgentFigures
+    ) -> None:
         self._line = line
-        self._own = own
+        self.own = own
+        """The settings in force."""
+        self._figures = figures
         self._jobs = jobs
         self._outbox = outbox
         self._builders: dict[int, tuple[Job, Builder]] = {}
@@ -72,8 +77,10 @@ class Gathering:
         job, is_new = self._jobs.open_for(folder, began)
         if is_new:
             shown = text_of(folder) or "(loose files)"
-            self._line.event("info", "job-opened", f"folder={shown}", job_id=job.job_id)
+            said = {"folder": shown}
+            self._line.event("info", "job-opened", f"folder={shown}", job_id=job.job_id, fields=said)
         job.seen += 1
+        self._figures.seen.inc()
         job.latest_seen = now
         self._jobs.changed.add(job.number)
         return job
@@ -91,7 +98,7 @@ class Gathering:
     def seal(self, now: float) -> None:
         """Turn what gathered long enough into batches, as far as the window has room."""
         packet_bytes = self._line.capabilities.maximum_packet_size
-        self._limits = Limits(self._own.batch_images, self._own.linger_ms / 1000, packet_bytes)
+        self._limits = Limits(self.own.batch_images, self.own.linger_ms / 1000, packet_bytes)
         room = self._outbox.room()
         while self._full and room > 0:
             self._seal(*self._full.popleft(), now)
@@ -106,14 +113,21 @@ class Gathering:
 
     def _seal(self, job: Job, builder: Builder, now: float) -> None:
         wait_s = now - builder.began
-        batch = seal_pixels(self._own.source, job, builder, wait_s)
+        batch = seal_pixels(self.own.source, job, builder, wait_s)
         self._outbox.seal(Sealed(batch, job, builder.names, builder.read_s, builder.prepare_s, wait_s))
 
     def _seal_refused(self, refused: Refused, now: float) -> None:
         folder, name = folder_and_name(refused.relative)
         job = self._job(folder, now, now)
         image = (name, *refused.stat)
-        batch = seal_failure(self._own.source, job, image, refused.reason, refused.detail)
+        batch = seal_failure(self.own.source, job, image, refused.reason, refused.detail)
         self._outbox.seal(Sealed(batch, job, [wire_name(name)]))
-        detail = f"{wire_name(refused.relative)}: {refused.reason}: {refused.detail}"
-        self._line.event("warning", "image-failed", detail, job_id=job.job_id)
+        shown, reason, why = wire_name(refused.relative), refused.reason, refused.detail
+        self._line.event(
+            "warning",
+            "image-failed",
+            f"{shown}: {reason}: {why}",
+            job_id=job.job_id,
+            batch_id=batch.batch_id,
+            fields={"image": shown, "reason": reason, "detail": why},
+        )

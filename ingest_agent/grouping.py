@@ -1,5 +1,6 @@
-"""What becomes durable together: sealed batches and receipts as one transaction of the ledger. Pure."""
+"""What becomes durable together: sealed batches and receipts as one transaction of the ledger."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ from ingest_agent.receipts import answered_images
 class Unanswered:
     """An unanswered batch: `left` are the images without an answer, by their names on the wire.
 
-    `counted` tells whether its images are among those that its job has sent.
+    `counted` tells whether its images are among those that its job has sent, `since` when it came
+    (monotonic).
     """
 
     kind: Kind
@@ -22,6 +24,7 @@ class Unanswered:
     left: dict[str, NamedStat]
     payload: bytes | None = None
     counted: bool = False
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

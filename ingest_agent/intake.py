@@ -154,7 +154,7 @@ class Intake:
         ]
         for candidate in ready:
             self.held[candidate.relative] = candidate.version
-        files = [ToRead(of.relative, self._inbox.absolute(of.relative), of.found.st_size) for of in ready]
+        files = [ToRead(of.relative, of.found.st_size) for of in ready]
         self._readers.read(files, spec, inodes=self._inodes, now=now)
         return len(ready)
 

@@ -80,12 +80,24 @@ class Job:
             },
         )
 
+    def facts(self) -> dict[str, str | int | float]:
+        """Return what tells the whole job."""
+        return {
+            "folder": text_of(self.folder) or "(loose files)",
+            "seen": self.seen,
+            "sent": self.sent,
+            "stored": self.stored,
+            "failed": self.failed,
+            "process_s": round(self.process_s, 3),
+            "read_s": round(self.read_s, 3),
+            "prepare_s": round(self.prepare_s, 3),
+            "wait_s": round(self.wait_s, 3),
+            "images_per_s": round(self.seen / self.process_s) if self.process_s > 0 else 0,
+        }
+
     def summary(self) -> str:
-        """Return the one line that tells the whole job."""
-        rate = self.seen / self.process_s if self.process_s > 0 else 0.0
-        return (
-            f"folder={text_of(self.folder) or '(loose files)'} seen={self.seen} sent={self.sent}"
-            f" stored={self.stored} failed={self.failed} process_s={self.process_s:.3f}"
-            f" read_s={self.read_s:.3f} prepare_s={self.prepare_s:.3f} wait_s={self.wait_s:.3f}"
-            f" images_per_s={rate:.0f}"
+        """Return the facts as one line of the event log."""
+        return " ".join(
+            f"{name}={value:.3f}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in self.facts().items()
         )

@@ -1,7 +1,8 @@
 r"""File names are bytes, the wire and CSV want text: a reversible way between the two.
 
-A byte that is no UTF-8, a control character and the backslash stand as `\xNN`; everything else stands for
-itself. So no two files share a text, and the text of a file leads back to its bytes.
+A byte that is no UTF-8, a control character (those that end a line or turn the direction of writing included)
+and the backslash stand as `\xNN`; everything else stands for itself. So no two files share a text, and the
+text of a file leads back to its bytes.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import re
 
 from broker.messages import MAX_NAME_CHARS
 
-_TO_ESCAPE = re.compile("[\x00-\x1f\x7f-\x9f\\\\\udc80-\udcff]")
+_TO_ESCAPE = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 

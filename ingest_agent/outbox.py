@@ -12,14 +12,17 @@ from typing import Protocol
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
+from broker.health import Work
 from broker.line import Line
 from broker.messages import JSON_TYPE, MSGPACK_TYPE, Receipt
+from ingest_agent.figures import AgentFigures
 from ingest_agent.grouping import Group, Sealed, Unanswered, add_answer, add_sealed
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
 from ingest_agent.ledger import Ledger, LedgerTrouble
 from ingest_agent.ledger_records import Answer, Kind, NamedStat, Transaction
 from ingest_agent.sealing import by_wire_name, halves, new_batch_id, wire_name
+from ingest_agent.telling import tell_answered, tell_sent
 from ingest_agent.window import Window
 
 RETRY_MIN_S = 0.25
@@ -42,13 +45,21 @@ class Outbox:
     """The unanswered batches of one source, from the ledger's transaction to the receipt."""
 
     def __init__(
-        self, line: Line, ledger: Ledger, jobs: Jobs, window: Window, source: str, listener: Listener
+        self,
+        line: Line,
+        ledger: Ledger,
+        jobs: Jobs,
+        window: Window,
+        source: str,
+        listener: Listener,
+        figures: AgentFigures,
     ) -> None:
         self._line = line
         self._ledger = ledger
         self._jobs = jobs
         self._source = source
         self._listener = listener
+        self._figures = figures
         self._out: dict[str, Unanswered] = {}
         self._sealed: list[Sealed] = []
         self._receipts: deque[tuple[Delivery, Receipt]] = deque()
@@ -56,6 +67,7 @@ class Outbox:
         self._too_large: set[str] = set()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._committing: tuple[Group, Future[None]] | None = None
+        self._commit_began = 0.0
         self._retry_at = 0.0
         self._retry_s = RETRY_MIN_S
         self.window = window
@@ -84,6 +96,15 @@ class Outbox:
         """Whether the ledger cannot be written."""
         return self._retry_at > 0
 
+    def work(self) -> Work | None:
+        """Return the ledger's transaction that is under way; for any thread."""
+        return Work("the ledger's transaction", self._commit_began) if self._committing is not None else None
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when (monotonic) the oldest unanswered batch has waited."""
+        return min((out.since for out in self._out.values()), default=None)
+
     def seal(self, sealed: Sealed) -> None:
         """Take in a batch; it goes out once it is durable."""
         self._sealed.append(sealed)
@@ -94,7 +115,9 @@ class Outbox:
             self._line.acknowledge(delivery)  # a repeated one: it is known already
         elif len(self._receipts) < RECEIPTS_KEPT:
             self._receipts.append((delivery, receipt))
-            self.window.receipt_came(receipt.batch_id, now)
+            round_trip_s = self.window.receipt_came(receipt.batch_id, now)
+            if round_trip_s is not None:
+                self._figures.round_trip.observe(round_trip_s)
 
     # Making durable
 
@@ -110,6 +133,7 @@ class Outbox:
             group = self._group(now)
             future = self._pool.submit(self._ledger.commit, group.transaction)
             future.add_done_callback(lambda _: self._line.wake())
+            self._commit_began = now
             self._committing = (group, future)
 
     def _finish(self, group: Group, future: "Future[None]", now: float) -> None:
@@ -166,6 +190,7 @@ class Outbox:
             if out is None:
                 continue  # it was cut meanwhile: its halves get the same answer
             self._count(out, answer, now)
+            tell_answered(self._line, out, answer, self.window.sends(answer.batch_id), now)
             if answer.done:
                 self._let_go(answer.batch_id, "it is answered")
             else:
@@ -175,6 +200,7 @@ class Outbox:
             self._line.acknowledge(delivery)
         for job in group.closed:
             self._jobs.closed(job)
+            self._figures.jobs_closed.inc()
             self._listener.job_closed(job)
 
     def _count(self, out: Unanswered, answer: Answer, now: float) -> None:
@@ -186,6 +212,8 @@ class Outbox:
         if answer.images:
             job.stored += answer.stored
             job.failed += answer.failed
+            self._figures.stored.inc(answer.stored)
+            self._figures.failed.inc(answer.failed)
             job.latest_answer = now
             self._jobs.changed.add(job.number)
 
@@ -206,11 +234,13 @@ class Outbox:
                 continue
             self.window.sent(batch_id, now)
             self._count_sent(out, self._sent)
+            tell_sent(self._line, batch_id, out, self.window.sends(batch_id), now)
 
     def _count_sent(self, out: Unanswered, sent: dict[int, int]) -> None:
         if not out.counted and out.left:
             out.counted = True
             out.job.sent += len(out.left)
+            self._figures.sent.inc(len(out.left))
             sent[out.job.number] = sent.get(out.job.number, 0) + len(out.left)
             self._jobs.changed.add(out.job.number)
 

@@ -22,6 +22,12 @@ def folder_and_name(relative: bytes) -> tuple[bytes, bytes]:
     return (folder, name) if slash else (b"", relative)
 
 
+def parent_and_name(relative: bytes) -> tuple[bytes, bytes]:
+    """Split a path below the inbox into the folder that the file lies in, and its last level."""
+    parent, _, name = relative.rpartition(b"/")
+    return parent, name
+
+
 def relative_path(folder: bytes, name: bytes) -> bytes:
     """Put folder and name together again."""
     return folder + b"/" + name if folder else name

@@ -47,6 +47,12 @@ class InboxPost:
         self._next_check = 0.0
         self._troubled_after: int | None = None
 
+    def use(self, own: IngestAgent) -> None:
+        """Take other settings over: how often to walk, and how patient to be."""
+        self._own = own
+        if self._root is not None:
+            self._set_pace(self._root)
+
     @property
     def is_open(self) -> bool:
         """Whether the inbox is there."""
@@ -100,15 +106,19 @@ class InboxPost:
         self._watches = self._wants_events(root) and self._watch()
         self._is_limited = False
         self._jobs.root = root.identity
-        margin_s = SERVER_CLOCK_MARGIN_S if root.mount.is_network else 0.0
-        patience = Patience(self._own.settle_s, self._own.give_up_s, margin_s)
-        self._intake.use(patience, inodes=root.mount.has_steady_inodes)
+        self._set_pace(root)
         rounds = self._intake.rounds
-        rounds.every_s = self._own.rescan_s if self._watches else min(POLL_S, self._own.rescan_s)
         rounds.halt()
         rounds.begin(now, self._jobs.folders())
         how = "by events" if self._watches else "by polling"
         self._line.event("info", "inbox-watched", f"{self.shown} is watched {how}")
+
+    def _set_pace(self, root: Root) -> None:
+        margin_s = SERVER_CLOCK_MARGIN_S if root.mount.is_network else 0.0
+        patience = Patience(self._own.settle_s, self._own.give_up_s, margin_s)
+        self._intake.use(patience, inodes=root.mount.has_steady_inodes)
+        by_events = self._watches and not self._is_limited
+        self._intake.rounds.every_s = self._own.rescan_s if by_events else min(POLL_S, self._own.rescan_s)
 
     def _wants_events(self, root: Root) -> bool:
         if self._own.watch == "auto":

@@ -1,12 +1,19 @@
-"""The threads that read files and make their pixels: small portions in, outcomes in order out."""
+"""The threads that read files and have their pixels made: small portions in, outcomes in order out."""
 
+import queue
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from broker.health import Work
+from broker.settings import IngestAgent
+from ingest_agent.decoder import Bounds, Decoder
+from ingest_agent.descent import Descent
 from ingest_agent.places import folder_and_name
-from ingest_agent.reading import Outcome, read_image
+from ingest_agent.preparing import CannotPrepare, InThisProcess, Preparer
+from ingest_agent.reading import NotYet, Outcome, Rules, Whole, outcome_of, read_file
 from model.preprocessing import InputSpec
 
 FILES_PER_PORTION = 64
@@ -15,11 +22,21 @@ BYTES_PER_PORTION = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class ToRead:
-    """A file to read: its path below the inbox, its whole path, and its size in bytes."""
+    """A file to read: its path below the inbox, and its size in bytes."""
 
     relative: bytes
-    path: bytes
     size: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """When a portion's thread last began or ended a file (monotonic)."""
+
+    at: float
+
+    def moved(self) -> None:
+        """Say that another file is done."""
+        self.at = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +46,63 @@ class Portion:
     files: Sequence[ToRead]
     spec: InputSpec
     began: float
+    progress: Progress
     outcomes: "Future[list[Outcome]]"
 
 
-class Readers:
-    """A pool of threads; `wake` is called when a portion is done."""
+def preparers(own: IngestAgent) -> list[Preparer]:
+    """Return who makes pixels, one for each reading thread, as the settings want it."""
+    if own.decode_in == "agent":
+        return [InThisProcess() for _ in range(own.readers)]
+    bounds = Bounds(own.decode_s, own.decoder_memory_mb)
+    return [Decoder(bounds) for _ in range(own.readers)]
 
-    def __init__(self, threads: int, wake: Callable[[], None]) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+
+class Readers:
+    """A thread for each preparer, reading below `inbox`; `wake` is called when a portion is done."""
+
+    def __init__(
+        self,
+        inbox: bytes,
+        preparers: Sequence[Preparer],
+        wake: Callable[[], None],
+        *,
+        hard_links: bool = True,
+    ) -> None:
+        self._inbox = inbox
+        self._preparers = preparers
+        self._free: queue.SimpleQueue[Preparer] = queue.SimpleQueue()
+        self._hard_links = hard_links
+        self._pool = ThreadPoolExecutor(len(preparers), thread_name_prefix="reader")
         self._wake = wake
         self._portions: deque[Portion] = deque()
         self._folders: Counter[bytes] = Counter()
         self._count = 0
 
+    def start(self) -> None:
+        """Have the preparers begin, so that the first files need not wait for them."""
+        for preparer in self._preparers:
+            self._free.put(preparer)
+            self._pool.submit(preparer.start)  # what goes wrong is told when there is something to prepare
+
     def __len__(self) -> int:
         """How many files are being read."""
         return self._count
+
+    def work(self) -> Work | None:
+        """Return what the oldest portion under way is at; for any thread."""
+        portion = self.oldest
+        if portion is None or portion.outcomes.done():
+            return None
+        return Work("an image that is being read", portion.progress.at)
+
+    @property
+    def oldest(self) -> Portion | None:
+        """The portion that was given first, done or not; for any thread."""
+        try:
+            return self._portions[0]
+        except IndexError:  # the loop took the last one just now
+            return None
 
     def are_in(self, folder: bytes) -> bool:
         """Tell whether files of a top-level folder are being read."""
@@ -53,10 +111,11 @@ class Readers:
     def read(self, files: Sequence[ToRead], spec: InputSpec, *, inodes: bool, now: float) -> None:
         """Have files read."""
         for part in portions(files):
-            paths = [file.path for file in part]
-            outcomes = self._pool.submit(_read_all, paths, spec, inodes)
+            rules = Rules(spec.max_bytes, inodes, self._hard_links)
+            progress = Progress(now)
+            outcomes = self._pool.submit(self._read_portion, part, spec, rules, progress)
             outcomes.add_done_callback(lambda _: self._wake())
-            self._portions.append(Portion(part, spec, now, outcomes))
+            self._portions.append(Portion(part, spec, now, progress, outcomes))
             self._count += len(part)
             self._folders.update(folder_and_name(file.relative)[0] for file in part)
 
@@ -71,12 +130,64 @@ class Readers:
                 yield portion, file, outcome
 
     def stop(self) -> None:
-        """Let the portions under way end, and read no more."""
+        """Read no more; what is under way is left, for nobody takes it in."""
+        for preparer in self._preparers:
+            preparer.interrupt()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for preparer in self._preparers:
+            preparer.close()
+
+    def _read_portion(
+        self, files: Sequence[ToRead], spec: InputSpec, rules: Rules, progress: Progress
+    ) -> list[Outcome]:
+        preparer = self._free.get()
+        progress.moved()
+        try:
+            paths = [file.relative for file in files]
+            return read_portion(self._inbox, paths, spec, rules, preparer, progress)
+        finally:
+            self._free.put(preparer)
 
 
-def _read_all(paths: list[bytes], spec: InputSpec, inodes: bool) -> list[Outcome]:  # noqa: FBT001 - for a pool
-    return [read_image(path, spec, inodes=inodes) for path in paths]
+def read_portion(
+    inbox: bytes,
+    files: Sequence[bytes],
+    spec: InputSpec,
+    rules: Rules,
+    preparer: Preparer,
+    progress: Progress,
+) -> list[Outcome]:
+    """Read files and have their pixels made, a few megabytes at a time. Raises nothing."""
+    outcomes: dict[int, Outcome] = {}
+    gathered: dict[int, Whole] = {}
+    with Descent(inbox) as descent:
+        for number, relative in enumerate(files):
+            found = read_file(descent, relative, rules)
+            progress.moved()
+            if isinstance(found, Whole):
+                gathered[number] = found
+            else:
+                outcomes[number] = found
+            # They may have grown since they were listed.
+            if sum(len(file.data) for file in gathered.values()) >= BYTES_PER_PORTION:
+                outcomes |= _prepared(gathered, spec, preparer, progress)
+                gathered = {}
+    outcomes |= _prepared(gathered, spec, preparer, progress)
+    return [outcomes[number] for number in range(len(files))]
+
+
+def _prepared(
+    files: dict[int, Whole], spec: InputSpec, preparer: Preparer, progress: Progress
+) -> dict[int, Outcome]:
+    try:
+        found = (
+            preparer.prepare([file.data for file in files.values()], spec, progress.moved) if files else []
+        )
+    except CannotPrepare as error:
+        return {
+            number: NotYet("unreadable", str(error), file.stat, world=True) for number, file in files.items()
+        }
+    return {number: outcome_of(file, one) for (number, file), one in zip(files.items(), found, strict=True)}
 
 
 def portions(files: Sequence[ToRead]) -> Iterator[list[ToRead]]:

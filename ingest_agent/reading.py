@@ -1,16 +1,16 @@
-"""One file becomes pixels, or the reason why not, without ever waiting on it or following it elsewhere."""
+"""One file becomes bytes, or the reason why not, without ever waiting on it or following it elsewhere."""
 
 import errno
 import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.preprocessing import ImageError, InputSpec, prepare
+from ingest_agent.descent import Descent
+from ingest_agent.preparing import NO_MEMORY, Prepared, Unprepared
 
-FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # The machine's or the mount's trouble, never the file's: it is tried again for as long as it lasts.
 WORLDLY = frozenset(
     {
@@ -25,7 +25,7 @@ WORLDLY = frozenset(
     }
 )
 LARGEST = 2**63 - 1
-NO_MEMORY = "There is not enough memory to read this picture."
+HARD_LINK = "The file has {} names (hard links); files with one name are read."
 
 
 class Stat(NamedTuple):
@@ -109,62 +109,75 @@ class Unfit:
 Outcome = Pixels | NotYet | Unfit
 
 
-def read_image(path: bytes, spec: InputSpec, *, inodes: bool = True) -> Outcome:
-    """Read one file and make its pixels. Raises nothing."""
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A regular file's bytes as they stood there at one moment, and how long reading them took."""
+
+    data: bytes
+    stat: Stat
+    read_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which files are read: up to `max_bytes`, and whether those with a second name (a hard link) are.
+
+    Without `inodes` (they change on some file systems) no version has one.
+    """
+
+    max_bytes: int
+    inodes: bool = True
+    hard_links: bool = True
+
+
+def read_file(descent: Descent, relative: bytes, rules: Rules) -> Whole | NotYet | Unfit:
+    """Read one file below the inbox. Raises nothing."""
     began = time.perf_counter()
     try:
-        found = _read(path, spec.max_bytes, inodes=inodes)
+        found = _read(descent, relative, rules)
     except OSError as error:
-        return _why(path, error)
+        return _why(descent, relative, error)
     except MemoryError:
-        return _too_much(path, inodes=inodes)
-    if not isinstance(found, tuple):
-        return found
-    data, version = found
-    read = time.perf_counter()
-    pixels = _prepared(data, version, spec)
-    if isinstance(pixels, NotYet):
-        return pixels
-    return Pixels(pixels, version, read - began, time.perf_counter() - read)
+        return _too_much(descent, relative, rules)
+    return replace(found, read_s=time.perf_counter() - began) if isinstance(found, Whole) else found
 
 
-def _prepared(data: bytes, version: Stat, spec: InputSpec) -> bytes | NotYet:
-    try:
-        return prepare(data, spec).tobytes()
-    except ImageError as error:
-        return NotYet(error.reason, error.detail, version)
-    except MemoryError:
-        return NotYet("too-many-pixels", NO_MEMORY, version)
-    except Exception as error:  # noqa: BLE001 - OpenCV's own error is no more than an Exception
-        detail = " ".join(f"The picture cannot be prepared: {type(error).__name__}: {error}".split())
-        return NotYet("not-an-image", detail, version)
+def outcome_of(file: Whole, found: Prepared | Unprepared) -> Pixels | NotYet:
+    """Return what became of a whole file."""
+    if isinstance(found, Prepared):
+        return Pixels(found.pixels, file.stat, file.read_s, found.prepare_s)
+    return NotYet(found.reason, found.detail, file.stat)
 
 
-def _too_much(path: bytes, *, inodes: bool) -> NotYet:
+def _too_much(descent: Descent, relative: bytes, rules: Rules) -> NotYet:
     """Say that a file does not fit into the memory that is left; it may later on."""
     try:
-        return NotYet("too-large", NO_MEMORY, stat_of(os.lstat(path), inodes=inodes))
+        return NotYet("too-large", NO_MEMORY, stat_of(descent.stat(relative), inodes=rules.inodes))
     except OSError as error:
         return NotYet("vanished", _sentence(error), gone=True)
 
 
-def _read(path: bytes, max_bytes: int, *, inodes: bool) -> tuple[bytes, Stat] | NotYet | Unfit:
+def _read(descent: Descent, relative: bytes, rules: Rules) -> Whole | NotYet | Unfit:
     """Return a regular file's bytes and version; NotYet when it changed meanwhile."""
-    descriptor = os.open(path, FLAGS)
+    descriptor = descent.open(relative)
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             return not_regular(before)
-        if before.st_size > max_bytes:
-            return NotYet("too-large", _too_large(before.st_size, max_bytes), stat_of(before, inodes=inodes))
+        version = stat_of(before, inodes=rules.inodes)
+        if before.st_size > rules.max_bytes:
+            return NotYet("too-large", _too_large(before.st_size, rules.max_bytes), version)
+        if before.st_nlink > 1 and not rules.hard_links:
+            # A writer that links its finished file to its name removes the other one a moment later.
+            return NotYet("hard-link", HARD_LINK.format(before.st_nlink), version)
         data = _read_all(descriptor, before.st_size)
         after = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    version = stat_of(after, inodes=inodes)
-    if before.st_size != len(data) or stat_of(before, inodes=inodes) != version:
+    version = stat_of(after, inodes=rules.inodes)
+    if before.st_size != len(data) or stat_of(before, inodes=rules.inodes) != version:
         return NotYet("truncated", "The file kept changing while it was read.", version)
-    return data, version._replace(digest=_digest(data))
+    return Whole(data, version._replace(digest=_digest(data)), 0.0)
 
 
 def _digest(data: bytes) -> int:
@@ -203,13 +216,13 @@ def not_regular(found: os.stat_result) -> Unfit:
     return Unfit("not-a-regular-file", f"It is {kind}.", stat_of(found))
 
 
-def _why(path: bytes, error: OSError) -> NotYet | Unfit:
+def _why(descent: Descent, relative: bytes, error: OSError) -> NotYet | Unfit:
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return NotYet("vanished", "The file vanished before it could be read whole.", gone=True)
     if error.errno in WORLDLY:
         return NotYet("unreadable", _sentence(error), world=True)
     try:
-        found = os.lstat(path)
+        found = descent.stat(relative)
     except OSError:
         return NotYet("vanished", "The file vanished before it could be read whole.", gone=True)
     if not stat.S_ISREG(found.st_mode):  # open says ELOOP for a link and ENXIO for a socket

@@ -26,6 +26,10 @@ class RoundTrip:
         self.srtt_s: float | None = None
         self.rttvar_s = 0.0
 
+    def bound(self, min_s: float, max_s: float) -> None:
+        """Keep the timeout between these from now on."""
+        self._min_s, self._max_s = min_s, max(min_s, max_s)
+
     @property
     def base_s(self) -> float:
         """The timeout before doubling and jitter."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.spreadsheet import safe_cell
+from ingest_agent.descent import open_folder
 from ingest_agent.ledger_schema import open_to_read
 from ingest_agent.names import text_of
 from ingest_agent.places import RESULTS, RESULTS_THEIRS, RESULTS_UNFINISHED
@@ -42,18 +43,26 @@ def rows(ledger: Path, folder: bytes) -> Iterator[Row]:
         connection.close()
 
 
-def write_results(ledger: Path, folder: bytes, directory: bytes) -> int:
+def write_results(ledger: Path, folder: bytes, inbox: bytes) -> int:
     """Write a folder's `results.csv`, replacing ours and keeping theirs; return how many rows it has.
 
-    Raises OSError (disk full, folder gone, not permitted) and sqlite3.Error; the old file is untouched then.
+    Neither the folder nor anything in it is reached through a link. Raises OSError (disk full, folder gone or
+    a link, not permitted) and sqlite3.Error; the old file is untouched then.
     """
-    unfinished = directory + b"/" + RESULTS_UNFINISHED
+    directory = open_folder(inbox, folder)
+    try:
+        return _write(ledger, folder, directory)
+    finally:
+        os.close(directory)
+
+
+def _write(ledger: Path, folder: bytes, directory: int) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    _remove(unfinished)
+    _remove(RESULTS_UNFINISHED, directory)
     count = 0
     try:
         with open(  # noqa: PTH123 - by descriptor, so that no link is followed
-            os.open(unfinished, flags, 0o666), "w", encoding="utf-8", newline=""
+            os.open(RESULTS_UNFINISHED, flags, 0o666, dir_fd=directory), "w", encoding="utf-8", newline=""
         ) as file:
             writer = csv.writer(file)
             writer.writerow(HEADER)
@@ -63,29 +72,41 @@ def write_results(ledger: Path, folder: bytes, directory: bytes) -> int:
             file.flush()
             os.fsync(file.fileno())
         _keep_theirs(directory)
-        os.replace(unfinished, directory + b"/" + RESULTS)  # noqa: PTH105 - bytes
+        _rename(RESULTS_UNFINISHED, RESULTS, directory)
     except BaseException:
-        _remove(unfinished)
+        _remove(RESULTS_UNFINISHED, directory)
         raise
     return count
 
 
-def _keep_theirs(directory: bytes) -> None:
+def _keep_theirs(directory: int) -> None:
     """Put a `results.csv` that the agent did not write under another name, once."""
-    present, kept = directory + b"/" + RESULTS, directory + b"/" + RESULTS_THEIRS
-    if os.path.lexists(kept) or not os.path.lexists(present):
+    if _exists(RESULTS_THEIRS, directory) or not _exists(RESULTS, directory):
         return
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with open(os.open(present, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        with open(os.open(RESULTS, flags, dir_fd=directory), "rb") as file:  # noqa: PTH123 - by descriptor
             ours = file.readline(200).strip() == ",".join(HEADER).encode()
     except OSError:
         ours = False  # a link, a pipe, or nothing that can be read: nothing that was written here
     if not ours:
-        os.rename(present, kept)  # noqa: PTH104 - bytes
+        _rename(RESULTS, RESULTS_THEIRS, directory)
 
 
-def _remove(path: bytes) -> None:
+def _exists(name: bytes, directory: int) -> bool:
     try:
-        os.unlink(path)  # noqa: PTH108 - bytes
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _rename(old: bytes, new: bytes, directory: int) -> None:
+    os.replace(old, new, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _remove(name: bytes, directory: int) -> None:
+    try:
+        os.unlink(name, dir_fd=directory)
     except OSError:
         return

@@ -54,7 +54,7 @@ class ResultsDesk:
         return tried
 
     def _start(self, folder: bytes) -> "Future[float]":
-        future = self._pool.submit(_timed, self._ledger, folder, self._inbox.absolute(folder))
+        future = self._pool.submit(_timed, self._ledger, folder, self._inbox.path)
         future.add_done_callback(lambda _: self._line.wake())
         return future
 
@@ -96,9 +96,9 @@ class ResultsDesk:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _timed(ledger: Ledger, folder: bytes, directory: bytes) -> float:
+def _timed(ledger: Ledger, folder: bytes, inbox: bytes) -> float:
     began = time.monotonic()
-    write_results(ledger.path, folder, directory)
+    write_results(ledger.path, folder, inbox)
     return time.monotonic() - began
 
 

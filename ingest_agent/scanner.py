@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
-from ingest_agent.places import Ignored, has_image_suffix, is_ours
+from ingest_agent.descent import list_folder, open_folder
+from ingest_agent.places import Ignored, has_image_suffix, is_ours, parent_and_name
 
 NAMES_AT_ONCE = 8192
 
@@ -33,26 +34,32 @@ class Unreadable:
 
 
 class _Directory:
-    """An open directory, read a portion at a time. Opening raises OSError."""
+    """An open directory, read a portion at a time; its folders are opened from its own descriptor."""
 
-    def __init__(self, inbox: bytes, relative: bytes) -> None:
+    def __init__(self, descriptor: int, relative: bytes) -> None:
         self.relative = relative
-        self._entries = os.scandir(inbox + b"/" + relative if relative else inbox)
-        self._portion: list[os.DirEntry[bytes]] = []
+        self.descriptor = descriptor
+        try:
+            self._entries = os.scandir(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._portion: list[os.DirEntry[str]] = []
 
-    def next(self) -> "os.DirEntry[bytes] | None":
+    def next(self) -> "os.DirEntry[str] | None":
         """Return the next entry, None at the end. Raises OSError."""
         if not self._portion:
             self._portion = sorted(islice(self._entries, NAMES_AT_ONCE), key=attrgetter("name"), reverse=True)
         return self._portion.pop() if self._portion else None
 
-    def path_of(self, entry: "os.DirEntry[bytes]") -> bytes:
+    def path_of(self, name: bytes) -> bytes:
         """Return an entry's path below the inbox."""
-        return self.relative + b"/" + entry.name if self.relative else entry.name
+        return self.relative + b"/" + name if self.relative else name
 
     def close(self) -> None:
         """Give the directory back."""
         self._entries.close()
+        os.close(self.descriptor)
 
 
 @dataclass
@@ -82,11 +89,12 @@ class Walk:
             if entry is None:
                 self._leave()
                 continue
-            path = directory.path_of(entry)
-            if not self.ignored.name(entry.name) and not is_ours(path):
+            name = os.fsencode(entry.name)  # by a descriptor, names come as text
+            path = directory.path_of(name)
+            if not self.ignored.name(name) and not is_ours(path):
                 yield from self._visit(path, entry)
 
-    def _visit(self, path: bytes, entry: "os.DirEntry[bytes]") -> Iterator[Found | Unreadable]:
+    def _visit(self, path: bytes, entry: "os.DirEntry[str]") -> Iterator[Found | Unreadable]:
         try:
             found = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -105,11 +113,24 @@ class Walk:
         if len(self._stack) <= 1:
             self.folder = relative.partition(b"/")[0]
         try:
-            self._stack.append(_Directory(self.inbox, relative))
+            self._stack.append(_Directory(self._open(relative), relative))
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             yield Unreadable(relative, error)
+
+    def _open(self, relative: bytes) -> int:
+        """Open a folder from the one that it was found in, so that no link is followed."""
+        if self._stack:
+            return list_folder(parent_and_name(relative)[1], self._stack[-1].descriptor)
+        if not relative:
+            return list_folder(self.inbox, None)
+        folder, name = parent_and_name(relative)
+        parent = open_folder(self.inbox, folder)
+        try:
+            return list_folder(name, parent)
+        finally:
+            os.close(parent)
 
     def _leave(self) -> None:
         self._stack.pop().close()

@@ -27,6 +27,7 @@ from watchdog.observers.inotify_move_event_grouper import (
     PathedInotifyEvent,
 )
 
+from ingest_agent.descent import folders_in
 from ingest_agent.hints import Hints
 from ingest_agent.places import is_ours
 
@@ -36,6 +37,9 @@ MASK = Mask(
     | InotifyConstants.IN_MOVED_FROM
     | InotifyConstants.IN_MOVED_TO
     | InotifyConstants.IN_DELETE_SELF
+    # A folder that is swapped for a link before it is watched would have the world outside watched.
+    | InotifyConstants.IN_ONLYDIR
+    | InotifyConstants.IN_DONT_FOLLOW
 )
 MOVES_KEPT = 1000
 
@@ -119,8 +123,8 @@ class _Group(InotifyWatchGroup):
         while folders:
             folder = folders.pop()
             self._add_callback(folder)
-            with contextlib.suppress(OSError), os.scandir(folder) as entries:
-                folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            with contextlib.suppress(OSError):
+                folders += [folder + b"/" + name for name in folders_in(folder)]
 
     def _recursive_simulate(self, src_path: bytes) -> list[InotifyEvent]:  # noqa: ARG002 - watchdog's
         """Tell of nothing: the hint at the new folder has it walked, which finds what is in it already."""

@@ -46,6 +46,10 @@ class Window:
         """How many images are in the unanswered batches."""
         return sum(out.images for out in self._out.values())
 
+    def sends(self, batch_id: str) -> int:
+        """Return how often a batch went out."""
+        return self._out[batch_id].sends if batch_id in self._out else 0
+
     def room(self, receive_maximum: int) -> int:
         """Return how many more batches may go out, given how many unacknowledged packets the broker takes."""
         return max(1, min(self.size, receive_maximum - OTHER_PACKETS)) - len(self._out)
@@ -78,14 +82,16 @@ class Window:
         """Put off a batch that could not be sent."""
         self._out[batch_id].due = due
 
-    def receipt_came(self, batch_id: str, now: float) -> None:
-        """Send a batch no more, for its receipt is here; one that was sent only once tells the round trip."""
+    def receipt_came(self, batch_id: str, now: float) -> float | None:
+        """Send a batch no more, for its receipt is here; return its round trip, if it was sent only once."""
         out = self._out.get(batch_id)
         if out is None or out.has_receipt:
-            return
+            return None
         out.has_receipt = True
-        if out.sends == 1 and out.last_sent is not None:
-            self.round_trip.measured(now - out.last_sent)
+        if out.sends != 1 or out.last_sent is None:
+            return None
+        self.round_trip.measured(now - out.last_sent)
+        return now - out.last_sent
 
     def partly_answered(self, batch_id: str, now: float) -> None:
         """Have a batch sent again after a while, for its receipt did not name all its images."""

@@ -160,6 +160,8 @@ def _png(data: bytes) -> _Claim:
     return width, height, pixel, 2 * pixel * width * height if animated else 0
 
 
+# Progressive files have about ten.
+_JPEG_MOST_SCANS = 100
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -182,8 +184,13 @@ def _jpeg(data: bytes) -> _Claim:
     if not frame:
         raise ImageError("not-an-image", "The JPEG file has no frame.")
     # In entropy-coded data 0xFF is always followed by zero or a restart marker, so this is the end.
-    if data.find(b"\xff\xd9", position) < 0:
+    end = data.find(b"\xff\xd9", position)
+    if end < 0:
         raise _truncated("JPEG")
+    scans = data.count(b"\xff\xda", position, end)
+    if scans > _JPEG_MOST_SCANS:
+        # Each goes over the whole picture: a few hundred kilobytes could take minutes.
+        raise ImageError("not-an-image", f"The JPEG file has {scans:,} scans; {_JPEG_MOST_SCANS} are read.")
     return _jpeg_frame(data, frame, data[position + 4])
 
 

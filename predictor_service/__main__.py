@@ -10,8 +10,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from broker.clients import predictors_group
 from broker.errors import MessageError
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import ModelAnnouncement, expectations_of, now
 from broker.process import service_main
 from broker.settings import Settings
@@ -24,13 +26,16 @@ from predictor_service.service import Predictor
 from predictor_service.serving import Failed, Serving
 from predictor_service.shadow import Shadow
 
+LIVE = frozenset({"store.keep_pixels_days"})
+"""The settings that are taken over while it runs; the model's promotion needs none."""
+
 LOOK_S = 1.0
 """How often the configured bundle's name is looked at: one small file."""
 
 
-def subscriptions(_settings: Settings, topics: Topics) -> Sequence[str]:
+def subscriptions(settings: Settings, topics: Topics) -> Sequence[str]:
     """Every source's pixels, shared with the other predictors."""
-    return [topics.shared(topics.pixels())]
+    return [topics.shared(topics.pixels(), predictors_group(settings))]
 
 
 def load(settings: Settings) -> Serving:
@@ -54,6 +59,8 @@ def run(settings: Settings, line: Line, serving: Serving) -> None:
     with PoisonNotes(settings.paths.state / "predictor_service", line.instance) as notes:
         keep = settings.store.keep_pixels_days > 0
         predictor = Predictor(line, serving.model, notes, keep_pixels=keep)
+        line.live = Live(LIVE, functools.partial(take_over, predictor))
+        tell_model(line, predictor, serving.model)
         looked = time.monotonic()
         while not line.stopping:
             predictor.step()
@@ -63,12 +70,24 @@ def run(settings: Settings, line: Line, serving: Serving) -> None:
             change(line, predictor, serving)
 
 
+def take_over(predictor: Predictor, settings: Settings) -> None:
+    """Go on with changed settings."""
+    predictor.keep_pixels = settings.store.keep_pixels_days > 0
+
+
+def tell_model(line: Line, predictor: Predictor, model: Classifier) -> None:
+    """Tell the service's health and its figures which model serves."""
+    predictor.figures.serves(model, model.engine)
+    line.serves(f"serving {model.version} in {model.engine}")
+
+
 def change(line: Line, predictor: Predictor, serving: Serving) -> None:
     """Change over to the next model when it is ready."""
     match serving.change():
         case Classifier() as model:
             predictor.model = model
             announce(line, model)
+            tell_model(line, predictor, model)
             line.event("info", "model-changed", f"{model.version} in {model.engine} serves from now on")
         case Failed(bundle, reason):
             serves = predictor.model.version
@@ -106,6 +125,7 @@ def run_shadow(_settings: Settings, line: Line, classifier: Classifier) -> None:
     """Answer beside the line until asked to stop; agents never hear of this model."""
     line.announce(model=classifier.version, engine=classifier.engine, shadow=True)
     shadow = Shadow(line, classifier)
+    line.serves(f"answering beside the line with {classifier.version} in {classifier.engine}")
     while not line.stopping:
         shadow.step()
 

@@ -12,6 +12,7 @@ from broker.line import Line
 from broker.messages import PixelBatch, PredictionBatch, decode
 from broker.topics import is_canary
 from predictor_service.answers import Model, answer, part_of, pixels_of
+from predictor_service.figures import PredictorFigures
 from predictor_service.poison import PoisonNotes
 
 GROUP_BATCHES = 32
@@ -32,17 +33,22 @@ class Predictor:
 
     def __init__(self, line: Line, model: Model, notes: PoisonNotes, *, keep_pixels: bool = False) -> None:
         self.model = model
-        self._keep_pixels = keep_pixels
+        self.figures = PredictorFigures(line)
+        self.keep_pixels = keep_pixels
+        """Whether batches' pixels are published as well, for the store to keep."""
         self._line = line
         self._notes = notes
 
     def step(self, timeout_s: float = 1.0) -> int:
         """Do what waits, at most one group of it; return how many deliveries there were."""
         deliveries = self._line.receive(limit=GROUP_BATCHES, timeout_s=timeout_s)
+        self._line.health.waiting_since = min((one.arrived for one in deliveries), default=None)
         works = [work for delivery in deliveries if (work := self._open(delivery)) is not None]
         for group in groups(works, alone=self._notes.suspicious):
             self._do(group)
             self._tell_trouble()
+            self._line.turned()
+        self._line.health.waiting_since = None
         return len(deliveries)
 
     def _tell_trouble(self) -> None:
@@ -95,13 +101,15 @@ class Predictor:
 
     def _do(self, group: Sequence[Work]) -> None:
         self._notes.begin([work.batch.batch_id for work in group])
+        began = time.monotonic()
         try:
             answers = self.predict([work.batch for work in group])
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is counted against the batch
             self._failed(group, error)
         else:
+            self.figures.infer.observe(time.monotonic() - began)
             for work, predictions in zip(group, answers, strict=True):
-                self._publish(work, predictions)
+                self._publish(work, predictions, began - work.delivery.arrived)
         self._notes.done()
 
     def predict(self, batches: Sequence[PixelBatch]) -> list[PredictionBatch]:
@@ -110,19 +118,21 @@ class Predictor:
 
     def _failed(self, group: Sequence[Work], error: Exception) -> None:
         detail = f"{type(error).__name__}: {error}"
+        self.figures.failures.inc()
         self._line.event("error", "prediction-failed", detail, batch_id=group[0].batch.batch_id)
         for work in group:
             self._notes.failed(work.batch.batch_id)
+        self._line.turned()
         for work in group:  # each alone: one bad batch must not take the others along
             if self._notes.poisonous(work.batch.batch_id):
                 self._put_aside(work, detail)
             else:
                 self._do([work])
 
-    def _publish(self, work: Work, predictions: PredictionBatch) -> None:
+    def _publish(self, work: Work, predictions: PredictionBatch, queue_s: float) -> None:
         topics, delivery = self._line.topics, work.delivery
         try:
-            if self._keep_pixels and not is_canary(predictions.source):
+            if self.keep_pixels and not is_canary(predictions.source):
                 self._line.publish(topics.inputs(predictions.source), work.batch)
             self._line.publish(topics.predictions(predictions.source), predictions)
         except Unreachable:
@@ -134,14 +144,18 @@ class Predictor:
         if self._notes.suspicious(predictions.batch_id):
             self._notes.forgive(predictions.batch_id)
         self._line.acknowledge(delivery)
+        self.figures.answered(predictions, queue_s)
 
     def _answer(self, delivery: Delivery, predictions: PredictionBatch) -> None:
         """Answer a request at its response topic too; what goes wrong there is the asker's own matter."""
         if not delivery.response_topic:
             return
-        if not delivery.response_topic.startswith(self._line.topics.answers("")):
-            # A predictor may publish what its client may not, such as another source's predictions.
-            detail = f"{delivery.response_topic}: answers go below {self._line.topics.answers('')} only"
+        own = self._line.topics.answers(predictions.source)
+        if delivery.response_topic != own and not delivery.response_topic.startswith(f"{own}/"):
+            # A predictor may publish what its client may not, such as what others wait for.
+            detail = (
+                f"{delivery.response_topic}: answers to {predictions.source} go to {own} or below it only"
+            )
             self._line.event("warning", "no-answer", detail)
             return
         try:

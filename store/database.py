@@ -2,13 +2,16 @@
 
 import re
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from broker.mounts import mount_now
 from broker.settings import Store
 from store.errors import DatabaseProblem
+from store.lock import DatabaseInUse
 
 BUSY_SLICE_S = 0.5
 """How long one statement waits for a lock. Short, so that the service still hears `stop`; it tries again."""
@@ -44,17 +47,28 @@ def file_of(url: str) -> Path | None:
     return Path(found.database)
 
 
-def writing_engine(settings: Store) -> sa.Engine:
+def refuse_network(path: Path | None) -> None:
+    """Raise DatabaseProblem where an SQLite file would lie on another machine's disk."""
+    mount = None if path is None else mount_now(path)
+    if mount is not None and mount.is_remote:
+        raise DatabaseProblem(
+            f"{path} lies on a network file system ({mount.fs_type}, {mount.source}), where SQLite's locks do"
+            " not hold: set [store] url to a local disk, or to PostgreSQL"
+        )
+
+
+def writing_engine(settings: Store, *, foreign_keys: bool = True) -> sa.Engine:
     """Return the store's own engine. Its transactions lock out other writers from their first statement on.
 
-    Opens nothing yet; the SQLite file's folder is made when the first connection is.
+    Opens nothing yet; the SQLite file's folder is made when the first connection is. Without `foreign_keys`
+    SQLite does not look for rows that refer to one that goes.
     """
     path = file_of(settings.url)
     engine = _engine(settings.url, {} if path is None else {"timeout": _slice(settings)})
     if path is None:
         sa.event.listen(engine, "begin", _lock_postgres)
     else:
-        _prepare_sqlite(engine, path, settings)
+        _prepare_sqlite(engine, path, settings, foreign_keys=foreign_keys)
     return engine
 
 
@@ -93,7 +107,7 @@ def _slice(settings: Store) -> float:
     return min(settings.busy_timeout_s, BUSY_SLICE_S)
 
 
-def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store) -> None:
+def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store, *, foreign_keys: bool) -> None:
     @sa.event.listens_for(engine, "do_connect")
     def _folder(*_: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +119,7 @@ def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store) -> None:
         for pragma in (
             "journal_mode = WAL",
             f"synchronous = {settings.synchronous}",
-            "foreign_keys = ON",
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
             f"cache_size = -{CACHE_KIB}",
             f"journal_size_limit = {JOURNAL_BYTES}",
         ):
@@ -130,19 +144,43 @@ def _lock_postgres(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({STORE_LOCK})")
 
 
-def check(engine: sa.Engine, path: Path | None) -> None:
-    """Have SQLite look through the file, in seconds per gigabyte. Raises DatabaseProblem for damage."""
+WHAT_TO_DO = "stop Tailorbird and put a backup in, ./tailorbird restore FILE (docs/how-to/upkeep.md)"
+INSTRUCTIONS = 20_000
+"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
+
+
+def check(engine: sa.Engine, path: Path | None, limit_s: float = 0.0) -> bool:
+    """Have SQLite look through the file, in seconds per gigabyte. Raises DatabaseProblem for damage.
+
+    Return False when that took longer than `limit_s` (0: no limit), with no damage found until then.
+    """
     if path is None or not path.exists():
-        return
+        return True
     try:
         with engine.connect() as connection:
-            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            found = _quick_check(connection, limit_s)
     except sa.exc.DatabaseError as error:
         if damaged(error):
-            raise DatabaseProblem(f"{path} is no SQLite database, or it is damaged: {error.orig}") from error
+            raise DatabaseProblem(
+                f"{path} is no SQLite database, or it is damaged: {error.orig}; {WHAT_TO_DO}"
+            ) from error
+        if _sqlite_code(error) == sqlite3.SQLITE_INTERRUPT:
+            return False
         raise
     if found != "ok":
-        raise DatabaseProblem(f"{path} is damaged: {found}")
+        raise DatabaseProblem(f"{path} is damaged: {' '.join(str(found).split())}; {WHAT_TO_DO}")
+    return True
+
+
+def _quick_check(connection: sa.Connection, limit_s: float) -> str:
+    driver: Any = connection.connection.dbapi_connection
+    deadline = time.monotonic() + limit_s
+    if limit_s:
+        driver.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
+    try:
+        return str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def damaged(error: sa.exc.DBAPIError) -> bool:
@@ -164,6 +202,7 @@ _SQLITE_TROUBLES = {
 _POSTGRES_TROUBLES = {"53100": "disk-full", "25006": "database-read-only", "55P03": "database-locked"}
 _OTHER_TROUBLES = (
     (DatabaseProblem, "database-unfit"),
+    (DatabaseInUse, "database-in-use"),
     (FileNotFoundError, "database-missing"),
     (OSError, "database-unreadable"),
     (sa.exc.TimeoutError, "database-away"),

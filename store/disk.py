@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 MEGABYTE = 1_000_000
+OPEN_S = 120.0
+OPEN_S_PER_GIGABYTE = 300.0
+"""Three times through a gigabyte, to write and to read, at ten megabytes a second."""
 
 
 class Disk:
@@ -31,6 +34,14 @@ class Disk:
             return None
         found = os.statvfs(self._path.parent)
         return found.f_bavail * found.f_frsize / MEGABYTE
+
+    def seconds_to_read(self) -> float:
+        """Return how long it may take, on a slow disk, to copy, migrate and check the database."""
+        try:
+            size = 0 if self._path is None else self._path.stat().st_size
+        except OSError:  # there is none yet, or the opening itself will say what is wrong
+            size = 0
+        return OPEN_S + OPEN_S_PER_GIGABYTE * size / 1e9
 
     def replaced(self) -> bool:
         """Tell whether another file stands where the opened one stood: what is written would be lost.

@@ -14,7 +14,7 @@ from broker.settings import Monitor
 from store import statements as sql
 from store.disk import Disk
 from store.pixels import PRUNED_AT_ONCE, prune_pixels
-from store.rules import Judgement, judged
+from store.rules import Figures, Judgement, judged, trusted_accuracy
 from store.statements import Session
 from store.times import stamp_of
 from store.window import figures
@@ -41,6 +41,15 @@ class Monitoring:
     keep_pixels_days: float
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a look saw: shares 0..1, seconds; None where there is nothing to say."""
+
+    open_alerts: int = 0
+    expected_accuracy: float | None = None
+    canary_latency_s: float | None = None
+
+
 class Watch:
     """Looks at the database now and then, and writes what became of its alerts."""
 
@@ -53,7 +62,9 @@ class Watch:
     ) -> None:
         self._engine = engine
         self._disk = disk
-        self._given = given
+        self.given = given
+        """The bounds in force."""
+        self.seen = Seen()
         self._clock = clock
         self._began_at = datetime.now(UTC)
         self._wait_s = LOOK_S
@@ -82,15 +93,23 @@ class Watch:
             for alert in self._told:
                 session.run(sql.TELL_ALERT, (alert.state, alert.alert_id))
             self._prune(session, at)
-            seen = figures(connection, self._given.bounds, at, self._began_at)
+            seen = figures(connection, self.given.bounds, at, self._began_at)
             free_mb, least_mb = self._disk.free_mb(), self._disk.min_free_mb
-            words = judged(replace(seen, free_mb=free_mb, least_free_mb=least_mb), self._given.bounds)
+            words = judged(replace(seen, free_mb=free_mb, least_free_mb=least_mb), self.given.bounds)
             self._change(session, words, stamp_of(at))
             untold = [_alert(row) for row in session.run(sql.SELECT_UNTOLD_ALERTS)]
+            self.seen = self._seen(session, seen)
         self._told = []
         self._wait_s = LOOK_S
         self._next_look = self._clock() + LOOK_S
         return untold
+
+    def _seen(self, session: Session, figures: Figures) -> Seen:
+        return Seen(
+            open_alerts=len(session.run(sql.SELECT_OPEN_ALERTS).all()),
+            expected_accuracy=trusted_accuracy(figures, self.given.bounds),
+            canary_latency_s=max(figures.latencies_s.values(), default=None),
+        )
 
     def told(self, alert: Alert) -> None:
         """Remember that an alert was published; until the next look it may be told again after a crash."""
@@ -114,7 +133,7 @@ class Watch:
         if word.bad:
             self._well_since.pop(word.key, None)
             return False
-        return self._has_lasted(self._well_since, word.key, self._given.bounds.cooldown_s)
+        return self._has_lasted(self._well_since, word.key, self.given.bounds.cooldown_s)
 
     def _has_lasted(self, since: dict[Key, float], key: Key, seconds: float) -> bool:
         """Tell whether something has been so for so long; forget it then."""
@@ -127,7 +146,7 @@ class Watch:
     def _prune(self, session: Session, at: datetime) -> None:
         """Forget some pixels; look again soon where there were more."""
         if self._clock() >= self._next_prune:
-            before = stamp_of(at - timedelta(days=self._given.keep_pixels_days))
+            before = stamp_of(at - timedelta(days=self.given.keep_pixels_days))
             more = prune_pixels(session, before) == PRUNED_AT_ONCE
             self._next_prune = self._clock() + (0.0 if more else PRUNE_S)
 

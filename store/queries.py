@@ -194,7 +194,12 @@ def reading(settings: Store) -> Iterator[sa.Connection]:
             )
         with engine.connect() as connection:
             yield connection
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        if database.damaged(error):
+            where = database.shown(settings.url)
+            raise DatabaseProblem(f"{where} is damaged: {error.orig}; {database.WHAT_TO_DO}") from error
+        if not isinstance(error, sa.exc.OperationalError):
+            raise
         raise DatabaseProblem(f"{database.shown(settings.url)} cannot be read: {error.orig}") from error
     finally:
         engine.dispose()
@@ -314,6 +319,12 @@ def facts(connection: sa.Connection, settings: Store) -> Facts:
         return Facts(database.shown(settings.url), schema.REVISION, size)
     files = (path, path.with_name(path.name + "-wal"))
     return Facts(str(path), schema.REVISION, sum(file.stat().st_size for file in files if file.exists()))
+
+
+def newest_at(connection: sa.Connection) -> str:
+    """Return when the latest batch was stored, "" where there is none."""
+    found = sa.select(schema.batches.c.stored_at).order_by(schema.batches.c.id.desc()).limit(1)
+    return connection.execute(found).scalar() or ""
 
 
 def _select(kind: Any, table: sa.Table) -> sa.Select[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.settings import Monitor
-from store.estimates import Estimate, Sums, drift, expected_accuracy, mixed
+from store.estimates import Estimate, Sums, drift, expected_accuracy, mixed, to_be_trusted
 
 ONE_CLASS_IMAGES = 30
 """Fewer images of one kind are an ordinary delivery: a folder of ten bags is no sign of anything."""
@@ -84,10 +84,21 @@ def judged(figures: Figures, bounds: Monitor) -> list[Judgement]:
     return [word for rule in RULES for word in rule(figures, bounds)]
 
 
+def trusted_accuracy(figures: Figures, bounds: Monitor) -> float | None:
+    """Return the window's expected accuracy, 0..1; None where there are too few images or too much drift."""
+    suspect_share = figures.suspect / figures.images if figures.images else 0.0
+    drifts = [value for _, value in _drifts(figures, bounds)]
+    return _estimate(figures, bounds).value if to_be_trusted(suspect_share, drifts) else None
+
+
+def _estimate(figures: Figures, bounds: Monitor) -> Estimate:
+    whole, error = sum(figures.classes.values(), Sums()), figures.calibration_error
+    return expected_accuracy(whole, calibration_error=error, least_images=bounds.least_images)
+
+
 def _expected_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
     bound = bounds.expected_accuracy or _reached(figures.expectations, bounds)
-    whole, error = sum(figures.classes.values(), Sums()), figures.calibration_error
-    found = expected_accuracy(whole, calibration_error=error, least_images=bounds.least_images)
+    found = _estimate(figures, bounds)
     if bound and found.value is not None:
         yield _accuracy("expected-accuracy", "", found, bound)
 
@@ -147,13 +158,17 @@ def _one_class(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
             yield Judgement("one-class", source, job.share, bound, job.share > bound, detail, job.job_id)
 
 
-def _input_drift(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
+def _drifts(figures: Figures, bounds: Monitor) -> Iterator[tuple[str, float | None]]:
     """Hold the pixels to the bundle's validation images, of the same labels in the same shares."""
     reference = figures.expectations.get("statistics", {})
     for name, counts in figures.statistics.items():
         shares = mixed(reference.get(name, {}).get("classes", {}), figures.labels)
         fits = len(shares) == len(counts)
-        value = drift(shares, counts, least_images=bounds.least_images) if fits else None
+        yield name, drift(shares, counts, least_images=bounds.least_images) if fits else None
+
+
+def _input_drift(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
+    for name, value in _drifts(figures, bounds):
         if bounds.input_drift and value is not None:
             yield _drifted("input-drift", name, f"{name} of the pixels", value, bounds.input_drift)
 

@@ -7,7 +7,7 @@ through the views of `store.views`.
 
 import sqlalchemy as sa
 
-REVISION = "0002"
+REVISION = "0003"
 """The schema that this release reads and writes: the newest file of `store/migrations/versions`."""
 
 CLASSES = (

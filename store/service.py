@@ -6,7 +6,6 @@ with the messages kept; an error of a message costs that message alone: it is pu
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -14,22 +13,24 @@ import sqlalchemy as sa
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
 from broker.line import Line
+from broker.live_settings import Live
 from broker.messages import (
     Alert,
     Correction,
-    Failure,
     JobSummary,
-    Message,
-    PredictionBatch,
     Receipt,
-    ShadowBatch,
 )
 from broker.parting import halves_of
-from broker.settings import Monitor, Store
+from broker.settings import Monitor, Settings, Store, Upkeep
 from store import database, upgrading
 from store.disk import Disk
+from store.figures import StoreFigures
 from store.intake import Item, opened
+from store.live import LIVE, bounds_of
+from store.lock import StoreLock
 from store.monitor import Monitoring, Watch
+from store.parts import Part, Trouble, named, rows_of
+from store.retention import Retention
 from store.schema import REVISION
 from store.writer import Outcome, Writer
 
@@ -40,69 +41,60 @@ HELD = 256
 """At most so many deliveries are kept, unacknowledged, while the world is not well."""
 
 IDLE_S = 1.0
-PATIENCE_S = (0.05, 5.0)
-"""First and longest wait before a transaction is tried again."""
-
 LOCKED = "database-locked"
-
-
-@dataclass
-class Part:
-    """Items that are written together, and how often that has failed by one of their own faults."""
-
-    items: list[Item]
-    failures: int = 0
-
-
-@dataclass
-class Trouble:
-    """How long the world has not been well, and how long to wait before the next try."""
-
-    since: float = field(default_factory=time.monotonic)
-    wait_s: float = PATIENCE_S[0]
-
-    def next_wait_s(self) -> float:
-        """Return the wait before the next try; it doubles each time."""
-        wait_s, self.wait_s = self.wait_s, min(2 * self.wait_s, PATIENCE_S[1])
-        return wait_s
-
-    @property
-    def lasted_s(self) -> float:
-        """How long it has lasted."""
-        return time.monotonic() - self.since
 
 
 class StoreService:
     """The store on the line. `run` returns when the line is to stop."""
 
-    def __init__(self, settings: Store, line: Line, bounds: Monitor | None = None) -> None:
+    def __init__(
+        self, settings: Store, line: Line, bounds: Monitor | None = None, upkeep: Upkeep | None = None
+    ) -> None:
         self._settings = settings
+        self._upkeep = upkeep or Upkeep()
         self._line = line
         self._path = database.file_of(settings.url)
         self.engine = database.writing_engine(settings)
         self.writer = Writer(self.engine, keep_pixels=settings.keep_pixels_days > 0)
+        self.figures = StoreFigures(line, self._path)
         self.disk = Disk(self._path, settings.min_free_mb)
         given = Monitoring(bounds or Monitor(), settings.keep_pixels_days)
         self.watch = Watch(self.engine, self.disk, given)
+        self.retention = Retention(settings, self._upkeep)
+        self._lock = StoreLock(self._path)
         self.held: list[Item] = []
         self._trouble: Trouble | None = None
+        line.live = Live(LIVE, self.take_over)
 
     def run(self) -> None:
         """Open the database and keep the line going until it stops."""
         try:
             self.open()
+            if not self._line.stopping:
+                self._line.serves(f"writing {database.shown(self._settings.url)}")
             while not self._line.stopping:
                 self.step()
         finally:
             self.close()
 
+    def take_over(self, settings: Settings) -> None:
+        """Go on with changed settings."""
+        own = self._settings = settings.store
+        self._upkeep = self.retention.limits = settings.upkeep
+        self.disk.min_free_mb = own.min_free_mb
+        self.writer.keep_pixels = own.keep_pixels_days > 0
+        self.watch.given = Monitoring(bounds_of(settings), own.keep_pixels_days)
+
     def close(self) -> None:
         """Let go of the database."""
+        self.retention.close()
         self.engine.dispose()
+        self._lock.__exit__()
 
     def step(self, timeout_s: float = IDLE_S) -> None:
         """Do what waits, at most one group of it."""
         self._watch_over()
+        self._clear_away()
         if not self._well():
             return
         items = self.collect(timeout_s)
@@ -112,23 +104,32 @@ class StoreService:
     def open(self) -> None:
         """Bring the schema up to date; what is not the database's own fault is waited out."""
         while not self._line.stopping:
+            self._line.health.prepares(self.disk.seconds_to_read(), "checking the database")
             try:
+                database.refuse_network(self._path)
+                self._lock.__enter__()
                 before = upgrading.upgrade(self.engine, self._path)
-                database.check(self.engine, self._path)
+                whole = database.check(self.engine, self._path, self._upkeep.start_check_s)
                 self.disk.remember()
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 if not self._worldly(error):
                     raise
             else:
                 self._recovered()
-                self._announce(before)
+                self._announce(before, whole=whole)
                 return
 
-    def _announce(self, before: str | None) -> None:
+    def _announce(self, before: str | None, *, whole: bool) -> None:
         self._line.announce(database=database.shown(self._settings.url), schema=REVISION)
         if before != REVISION:
             came = "made" if before is None else f"brought from schema {before}"
             self._line.event("info", "database-ready", f"the database was {came} to schema {REVISION}")
+        if not whole:
+            looked_s = self._upkeep.start_check_s
+            detail = (
+                f"no damage found in {looked_s:g} s, which were not enough for all of it: `upkeep` looks on"
+            )
+            self._line.event("info", "check-unfinished", detail)
 
     def _watch_over(self) -> None:
         """Judge now and then how all is going, and tell what changed."""
@@ -140,6 +141,7 @@ class StoreService:
             self._line.begin("monitor-failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
             return
         self._line.end("monitor-failed", "the monitor looks again")
+        self.figures.looked(self.watch.seen)
         for alert in untold:
             try:
                 self._line.publish(self._line.topics.alerts(), alert)
@@ -147,6 +149,20 @@ class StoreService:
                 return  # it is told after the next look
             self.watch.told(alert)
             self._tell(alert)
+
+    def _clear_away(self) -> None:
+        """Delete a little of what is too old to keep."""
+        if not self.retention.due:
+            return
+        try:
+            gone = self.retention.step()
+        except Exception as error:  # noqa: BLE001 - as with the monitor: the line must not wait for it
+            detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._line.begin("retention-failed", detail)
+            return
+        self._line.end("retention-failed", "old rows are deleted again")
+        if gone:
+            self._line.event("info", "retention", f"deleted, since too old to keep: {gone}")
 
     def _tell(self, alert: Alert) -> None:
         opened = alert.state == "open"
@@ -193,17 +209,26 @@ class StoreService:
 
     def store(self, items: Sequence[Item]) -> None:
         """Write all items, however long the world needs; only a stop amid a trouble ends it early."""
+        self._note_waiting(items)
         parts = [Part(list(items))]
         while parts and not (self._trouble and self._line.stopping):
             part = parts.pop()
             try:
+                began = time.monotonic()
                 outcome = self._write(part)
+                self.figures.committed(part.items, outcome, time.monotonic() - began)
             except Exception as error:  # noqa: BLE001 - the outermost loop: no message may stop or loop the line
                 waited = not database.unclear(error) and self._worldly(error)
                 parts += [part] if waited else self._divided(part, error)
             else:
                 self._recovered()
                 self._say(part.items, outcome)
+            self._line.turned()
+        self._note_waiting(self.held)
+
+    def _note_waiting(self, items: Sequence[Item]) -> None:
+        """Note since when the oldest message in hand has waited."""
+        self._line.health.waiting_since = min((item.delivery.arrived for item in items), default=None)
 
     def _write(self, part: Part) -> Outcome:
         if self.disk.replaced():
@@ -275,7 +300,8 @@ class StoreService:
             return False
         self._trouble = self._trouble or Trouble()
         if word != LOCKED or self._trouble.lasted_s >= self._settings.busy_timeout_s:
-            self._line.begin(word, f"{' '.join(str(error).split())}: waiting")
+            hint = f"; {database.WHAT_TO_DO}" if word == "database-damaged" else ""
+            self._line.begin(word, f"{' '.join(str(error).split())}: waiting{hint}")
         if word not in {LOCKED, "disk-full"}:
             self.engine.dispose()  # a connection may remember that it could only read
         self._wait(self._trouble.next_wait_s())
@@ -293,29 +319,6 @@ class StoreService:
         while not self._line.stopping and (left_s := deadline - time.monotonic()) > 0:
             if len(self.held) < HELD and rows_of(self.held) < self._settings.group_rows:
                 self.held += self._take(left_s)
+                self._note_waiting(self.held)
             else:
                 self._line.pause(left_s)
-
-
-def rows_of(items: Sequence[Item]) -> int:
-    """Return about how many rows these messages will be."""
-    return sum(item.rows for item in items)
-
-
-def named(message: Message) -> dict[str, Any]:
-    """Return what a reject can say of a message's batch, so that its images get their row in `failures`."""
-    match message:
-        case ShadowBatch():  # its images are the line's: they have their rows without it
-            return {}
-        case PredictionBatch():
-            images = tuple(p.image for p in message.predictions)
-        case Failure():
-            images = (message.image,)
-        case _:
-            return {}
-    return {
-        "batch_id": message.batch_id,
-        "job_id": message.job_id,
-        "source": message.source,
-        "images": images,
-    }

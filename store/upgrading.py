@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from store import views
-from store.database import damaged
+from store.database import WHAT_TO_DO, damaged
 from store.errors import DatabaseProblem
 from store.schema import REVISION
 
@@ -25,7 +25,9 @@ def revision_of(engine: sa.Engine) -> str | None:
             return _revision(connection)
     except sa.exc.DatabaseError as error:
         if damaged(error):
-            raise DatabaseProblem(f"{engine.url.database} is no SQLite database, or it is damaged") from error
+            raise DatabaseProblem(
+                f"{engine.url.database} is no SQLite database, or it is damaged; {WHAT_TO_DO}"
+            ) from error
         raise
 
 
@@ -81,11 +83,11 @@ def back_up(engine: sa.Engine, path: Path, target: Path) -> None:
 
 
 def _migrate(connection: sa.Connection, revision: str, migrations: Path) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of plugins, in ten lines a start
     # Alembic is needed once per release, not by every start of the store.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of plugins, in ten lines a start
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

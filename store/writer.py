@@ -61,7 +61,8 @@ class Writer:
 
     def __init__(self, engine: sa.Engine, *, keep_pixels: bool = True) -> None:
         self._engine = engine
-        self._keep_pixels = keep_pixels
+        self.keep_pixels = keep_pixels
+        """Whether batches' pixels are written as well."""
 
     def write(self, messages: Sequence[Message]) -> Outcome:
         """Write messages in their order, all of them or none.
@@ -70,7 +71,7 @@ class Writer:
         driver raises: `store.database.trouble` tells the world's errors from a message's own.
         """
         with self._engine.begin() as connection:
-            group = Group(Session(connection), now(), keep_pixels=self._keep_pixels)
+            group = Group(Session(connection), now(), keep_pixels=self.keep_pixels)
             for place, message in enumerate(messages):
                 group.take(message, place)
             return group.finish()

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from broker.errors import BrokerProblem
-from broker.mosquitto import find_mosquitto
+from broker.mosquitto_program import find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings

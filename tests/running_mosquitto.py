@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from broker.credentials import Credentials, read_credentials
-from broker.mosquitto import find_mosquitto, prepare_broker
+from broker.listeners import own_listener
+from broker.mosquitto import prepare_broker
+from broker.mosquitto_program import find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.mqtt_client import Client
 from broker.settings import Settings
@@ -45,7 +47,8 @@ class RunningMosquitto:
     def _ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
-        return listens(self.settings.broker.host, self.settings.broker.port)
+        at = own_listener(self.settings.broker)
+        return listens(at.host, at.port)
 
     @property
     def pid(self) -> int:
@@ -70,13 +73,9 @@ class RunningMosquitto:
         self, client_id: str, subscriptions: Sequence[str] = (), account: str = "tester", **more: Any
     ) -> Client:
         """Return who connects to this broker."""
-        return Client(
-            host=self.settings.broker.host,
-            port=self.settings.broker.port,
-            client_id=client_id,
-            subscriptions=tuple(subscriptions),
-            **{"credentials": self.account(account), **more},
-        )
+        at = own_listener(self.settings.broker)
+        given = {"host": at.host, "port": at.port, "credentials": self.account(account), **more}
+        return Client(client_id=client_id, subscriptions=tuple(subscriptions), **given)
 
     def connection(self, client_id: str, subscriptions: Sequence[str] = (), **more: Any) -> MqttConnection:
         """Return a connection to this broker that is not started."""

@@ -24,6 +24,8 @@ MAY_IMPORT = {
 ONLY_HOME = {
     "paho": "broker",
     "msgspec": "broker",
+    "cryptography": "broker",
+    "prometheus_client": "broker",
     "tensorflow": "model",
     "keras": "model",
     "openvino": "model",

@@ -49,3 +49,45 @@ def test_file_without_a_user_and_a_password_is_one_line(tmp_path: Path, content:
 def test_password_is_not_shown() -> None:
     """It stays out of logs and tracebacks."""
     assert "secret" not in repr(Credentials("store", "secret"))
+
+
+def test_credentials_that_systemd_hands_over_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit's service reads its own from systemd, and others, not handed over, from the folder."""
+    folder, handed = tmp_path / "credentials", tmp_path / "handed"
+    made = make_credentials(folder)
+    handed.mkdir()
+    (handed / "store").write_text("store:from systemd\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    assert Credentials("store", "from systemd") == read_credentials(folder, "store")
+    assert made["reader"] == read_credentials(folder, "reader")
+
+
+def test_empty_credentials_from_systemd_mean_no_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit's default, where root's file is not there: an outside broker may have no accounts."""
+    make_credentials(tmp_path / "credentials")
+    (tmp_path / "store").write_text("\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_credentials(tmp_path / "credentials", "store") is None
+
+
+def test_broker_takes_all_credentials_from_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all were handed over the folder, root's own, is not even made."""
+    made = make_credentials(tmp_path / "handed")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "handed"))
+    assert made == make_credentials(tmp_path / "credentials")
+    assert not (tmp_path / "credentials").exists()
+
+
+def test_broker_makes_no_password_that_root_was_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says which account has none, and what to type."""
+    make_credentials(tmp_path / "handed")
+    (tmp_path / "handed" / "store").write_text("")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "handed"))
+    with pytest.raises(SettingsError, match=r"store: is empty: type `sudo \./tailorbird install`"):
+        make_credentials(tmp_path / "credentials")

@@ -7,9 +7,10 @@ import pytest
 
 from broker.connection import Capabilities, Delivery
 from broker.errors import Unreachable
-from broker.line import Line, will_of
+from broker.line import Line
 from broker.memory import MemoryBroker, MemoryConnection
 from broker.messages import Event, Failure, Message, PixelBatch, Reject, Status, decode, encode, now
+from broker.presence import will_of
 from broker.topics import Topics
 
 TOPICS = Topics()

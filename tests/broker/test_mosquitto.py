@@ -14,7 +14,8 @@ from broker.connection import Delivery, Notice
 from broker.credentials import ACCOUNTS, Credentials, read_credentials
 from broker.errors import BrokerProblem
 from broker.messages import encode
-from broker.mosquitto import broker_environment, check_version, configuration, find_mosquitto, prepare_broker
+from broker.mosquitto import broker_environment, configuration, prepare_broker
+from broker.mosquitto_program import check_version, find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.settings import Broker, Settings
 from broker.settings_reader import read_settings
@@ -156,11 +157,12 @@ def test_files_are_for_their_owner_alone(own_mosquitto: RunningMosquitto) -> Non
         file.name: stat.S_IMODE(file.stat().st_mode)
         for folder in folders
         for file in (folder, *folder.iterdir())
-        if file.name != "stderr"
+        if file.name not in {"stderr", "mosquitto.pid"}  # the pid file is Mosquitto's own
     }
     expected = {
         "broker": 0o700,
         "credentials": 0o700,
+        "access.lock": 0o600,
         "mosquitto.conf": 0o600,
         "passwords": 0o600,
         "rights": 0o600,
@@ -265,10 +267,11 @@ def test_newer_versions_are_taken(tmp_path: Path, said: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "broker.example", "192.0.2.1"])
-def test_managed_broker_refuses_to_listen_elsewhere(tmp_path: Path, host: str) -> None:
-    """It has no encryption, so it stays on this machine."""
-    with pytest.raises(BrokerProblem, match=r"127\.0\.0\.1 only"):
-        configuration(Broker(host=host), tmp_path)
+def test_managed_broker_refuses_to_listen_elsewhere_without_a_certificate(tmp_path: Path, host: str) -> None:
+    """The line says how to come by one."""
+    broker = Broker(host=host, tls_certificate=tmp_path / "none.crt")
+    with pytest.raises(BrokerProblem, match=r"there is no \S+none\.crt.*type: \./tailorbird tls init"):
+        configuration(broker, tmp_path)
 
 
 def test_environment_holds_the_measured_malloc_settings() -> None:

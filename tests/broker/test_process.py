@@ -1,6 +1,5 @@
 """A service as a process: its command line, its signals, its log and its end."""
 
-import logging
 import os
 import re
 import signal
@@ -15,7 +14,6 @@ import pytest
 from broker.connection import Delivery, Notice
 from broker.messages import Status, decode
 from broker.mqtt import MqttConnection
-from broker.process import OneLine
 from broker.topics import Topics
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import until
@@ -143,8 +141,8 @@ def test_defect_is_one_line_with_its_traceback_and_exit_code_1(
     process = start(mosquitto, "--instance", "defect", trouble="run")
     _out, log = process.communicate(timeout=15)
     assert 1 == process.returncode
-    lines = [line for line in log.splitlines() if "a defect ended the service" in line]
-    expected = r"\S+Z ERROR store a defect ended the service \| Traceback .* RuntimeError: a defect"
+    lines = [line for line in log.splitlines() if " ERROR " in line]
+    expected = r'\S+Z ERROR store defect detail="it ended the service" traceback="Traceback .*: a defect"'
     assert re.fullmatch(expected, lines[0])
     until(lambda: look()[-1] == "offline")
 
@@ -174,10 +172,3 @@ def test_wrong_command_line_is_exit_code_2(start: Start, arguments: tuple[str, .
     _out, log = process.communicate(timeout=15)
     assert 2 == process.returncode
     assert "usage: python -m store" in log
-
-
-def test_log_record_is_one_line_in_utc() -> None:
-    """Time with milliseconds, level, name, message; a line break becomes a bar."""
-    record = logging.LogRecord("store", logging.WARNING, "f", 1, "two\nlines %s", ("x",), None)
-    record.created, record.msecs = 1_770_000_000.089, 89.0
-    assert "2026-02-02T02:40:00.089Z WARNING store two | lines x" == OneLine().format(record)

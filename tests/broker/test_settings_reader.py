@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.errors import SettingsError
@@ -177,6 +177,22 @@ def test_wrong_variable_is_one_line_with_its_name(name: str, value: str, words: 
     assert str(raised.value).startswith(name + words)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "figures.example", "127.0.0.1.example"])
+def test_figures_for_other_machines_must_be_meant(host: str) -> None:
+    """An address beyond loopback is refused unless a key says that it is meant."""
+    given = {"TAILORBIRD__METRICS__HOST": host}
+    with pytest.raises(SettingsError, match=r"^TAILORBIRD__METRICS__HOST: \[metrics\] host: expected"):
+        read_settings(None, given)
+    meant = read_settings(None, {**given, "TAILORBIRD__METRICS__REMOTE": "true"})
+    assert host == meant.settings.metrics.host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_figures_on_loopback_are_taken(host: str) -> None:
+    """Whatever its name."""
+    assert host == read_settings(None, {"TAILORBIRD__METRICS__HOST": host}).settings.metrics.host
+
+
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     """A file that was asked for must be there."""
     with pytest.raises(SettingsError, match=r"none\.toml: cannot be read: No such file"):
@@ -192,6 +208,8 @@ def test_file_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
 
 
 @given(st.sampled_from(EVERY_KEY), st.text())
+@example("paths.state", "~nobody-here/x")
+@example("store.url", "sqlite:///~nobody-here/x")
 def test_any_text_in_a_variable_becomes_settings_or_a_settings_error(key: str, text: str) -> None:
     """Nothing else than SettingsError comes out."""
     name = "TAILORBIRD__" + key.replace(".", "__").upper()

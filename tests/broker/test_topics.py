@@ -87,6 +87,8 @@ def test_source_name_that_may_not(name: str) -> None:
         ("$share/g/a/+", "a/b", True),
         ("$share/g/a/+", "b/b", False),
         ("a/+/c", "a//c", True),
+        ("$share/g", "a", False),
+        ("$share/g/", "", False),
     ],
 )
 def test_filter_matches_as_the_standard_says(wanted: str, topic: str, expected: bool) -> None:  # noqa: FBT001

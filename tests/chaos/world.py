@@ -35,6 +35,11 @@ canary_s = 5.0
 
 [store]
 min_free_mb = 4
+
+[metrics]
+agent_port = 0
+store_port = 0
+predictor_port = 0
 """
 
 

@@ -11,7 +11,7 @@ from cli.application import app, main
 from tests.cli.conftest import RunCli
 
 GOLDEN = Path(__file__).parent / "golden" / "help.txt"
-GROUPS = ("bench", "config", "labels", "models")
+GROUPS = ("bench", "client", "config", "labels", "models", "tls")
 
 
 def commands() -> list[str]:

@@ -51,3 +51,14 @@ def test_every_command_stops_at_a_wrong_configuration(
     for command in (["up"], ["demo"], ["status"], ["jobs"], ["export", "results"], ["results", "--follow"]):
         assert 3 == main([*command, "--config", str(tmp_path / "none.toml")])
         assert "none.toml: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--origin"]])
+def test_show_hides_the_password_of_a_database(cli: RunCli, config: Path, form: list[str]) -> None:
+    """A terminal is looked at by others, and its output sent to others."""
+    url = "postgresql+psycopg://tailorbird:hunt@er2@db.example/tailorbird"
+    done = cli("config", "show", *form, config=config, more={"TAILORBIRD__STORE__URL": url})
+    assert 0 == done.returncode, done.stderr
+    assert "hunt" not in done.stdout
+    assert "er2" not in done.stdout
+    assert "postgresql+psycopg://tailorbird:***@db.example/tailorbird" in done.stdout

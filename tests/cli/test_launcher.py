@@ -202,6 +202,14 @@ def test_serving_machine_stays_without_what_only_training_needs(project: Path) -
     assert (project / ".venv" / "requirements.txt.done").exists()
 
 
+def test_installing_sets_up_only_what_services_need(project: Path) -> None:
+    """Half the packages, since nothing is trained by a service."""
+    done = launch(project, "install")
+    assert (0, 1) == (done.returncode, done.stderr.count("first start")), done.stderr
+    assert (project / ".venv" / "requirements-serve.txt.done").exists()
+    assert not (project / ".venv" / "requirements.txt.done").exists()
+
+
 def test_unknown_requirements_are_one_line(ready: Path) -> None:
     """The file's name is wrong, and nothing is set up."""
     done = launch(ready, "status", more={"TAILORBIRD_REQUIREMENTS": "nothing.txt"})

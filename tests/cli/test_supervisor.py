@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.child import LOG_BYTES, Child, Program, rotate
+from cli.child import LOG_BYTES, Child, Program, rotate, shorten
 from cli.supervisor import Supervisor, delay_s, how
 from tests.cli.conftest import environment
 from tests.waiting import until
@@ -167,3 +167,17 @@ def test_small_log_is_continued(tmp_path: Path) -> None:
 def test_end_of_a_process_in_words(status: int, words: str) -> None:
     """Minus a signal's number stands for the signal."""
     assert words == how(status)
+
+
+def test_log_that_grows_under_its_child_is_copied_aside_and_emptied(tmp_path: Path) -> None:
+    """Whoever appends to it goes on at its new beginning."""
+    log = tmp_path / "store-main.log"
+    with log.open("ab", buffering=0) as child:
+        child.write(b"old")
+        shorten(log, limit_bytes=3)
+        assert b"old" == log.read_bytes()
+        child.write(b"er")
+        shorten(log, limit_bytes=3)
+        child.write(b"new")
+    assert (b"new", b"older") == (log.read_bytes(), (tmp_path / "store-main.log.1").read_bytes())
+    shorten(tmp_path / "none.log")

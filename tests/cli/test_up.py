@@ -30,14 +30,17 @@ def children(state: Path) -> dict[str, int]:
 
 
 def test_up_says_where_to_drop_and_how_to_subscribe(line: RunningUp) -> None:
-    """The inbox, and a line for mosquitto_sub with the reader's account."""
-    account, password = (line.settings.broker.credentials / "reader").read_text().strip().split(":")
+    """The inbox, and a line for mosquitto_sub with the reader's account, whose password it does not show."""
+    credentials = line.settings.broker.credentials / "reader"
+    account, password = credentials.read_text().strip().split(":")
     assert f"into  {line.settings.ingest_agent.inbox}\n" in line.said
     port = line.settings.broker.port
     typed = (
-        f"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -u {account} -P {password} -t tailorbird/v1/predictions/+"
+        f"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t tailorbird/v1/predictions/+ -u {account}"
+        f' -P "$(cut -d: -f2- {credentials})"'
     )
     assert typed in line.said
+    assert password not in line.said
 
 
 def test_second_up_on_the_same_state_is_refused_in_one_line(line: RunningUp, cli: RunCli) -> None:

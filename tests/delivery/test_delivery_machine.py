@@ -172,7 +172,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def store_dies(self) -> None:
         """The store dies between two transactions and starts again."""
         self.store_connection.die()
-        self.store.engine.dispose()
+        self.store.close()
         self._start_store()
 
     def _ask(self, sql: str, file: str = "rows.db") -> list[tuple[object, ...]]:
@@ -203,7 +203,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         rows = self._rows()
         jobs = self._ask("SELECT state, images, images = sent AND sent = stored + failed FROM jobs")
         self.agent.__exit__(None, None, None)
-        self.store.engine.dispose()
+        self.store.close()
         self.stack.close()
         shutil.rmtree(self.folder)
         assert dict.fromkeys(self.dropped, 1) == dict(rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest_agent import descent, scanner
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench, picture
 
@@ -148,15 +149,15 @@ def test_folder_that_cannot_be_read_is_told_once(bench: Workbench, monkeypatch: 
     """Rights that were lost are no deleted files; given back, everything goes on."""
     bench.drop("f/1.png")
     bench.until_closed()
-    scandir = os.scandir
+    list_folder = descent.list_folder
 
-    def refuse(path: bytes) -> object:
-        if path.endswith(b"/f"):
+    def refuse(name: bytes, parent: int | None) -> int:
+        if name == b"f":
             raise PermissionError(13, "Permission denied")
-        return scandir(path)
+        return list_folder(name, parent)
 
     assert bench.agent is not None
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(scanner, "list_folder", refuse)
     bench.agent._intake.rounds.begin(0.0, set())
     bench.until(lambda: bench.other.told("cannot-read"))
     monkeypatch.undo()

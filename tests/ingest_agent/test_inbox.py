@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest_agent.inbox import Inbox, Mount, mount_of
+from broker.mounts import Mount, mount_of
+from ingest_agent.inbox import Inbox
 
 MOUNTS = rb"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
 30 22 0:26 / /mnt/my\040photos rw,nosuid - nfs4 server:/photos rw,vers=4.2

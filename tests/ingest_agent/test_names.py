@@ -40,6 +40,9 @@ def test_different_names_have_different_texts(one: bytes, other: bytes) -> None:
         (b"a\nb\tc", "a\\x0ab\\x09c"),
         (b"back\\slash", "back\\x5cslash"),
         ("\x85".encode(), "\\xc2\\x85"),
+        ("photo\u202egpj.exe".encode(), "photo\\xe2\\x80\\xaegpj.exe"),
+        ("a\u2028b".encode(), "a\\xe2\\x80\\xa8b"),
+        ("\u05e9\u05de\u05dc\u05d4.png".encode(), "\u05e9\u05de\u05dc\u05d4.png"),
         (b"", ""),
     ],
 )

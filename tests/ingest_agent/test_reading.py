@@ -3,23 +3,32 @@
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_agent import reading
-from ingest_agent.reading import LARGEST, NotYet, Outcome, Pixels, Stat, Unfit, read_image, stat_of
+from ingest_agent import preparing, reading
+from ingest_agent.preparing import InThisProcess
+from ingest_agent.readers import Progress, read_portion
+from ingest_agent.reading import LARGEST, NotYet, Outcome, Pixels, Rules, Stat, Unfit, stat_of
 from model.preprocessing import InputSpec
 from tests.ingest_agent.workbench import picture
 
 SPEC = InputSpec()
 
 
-def read(path: Path, spec: InputSpec = SPEC) -> Outcome:
-    """Read a file."""
-    return read_image(os.fsencode(path), spec)
+def read(
+    path: Path, spec: InputSpec = SPEC, *, inbox: Path | None = None, hard_links: bool = True
+) -> Outcome:
+    """Read a file; `inbox` is the folder that it lies in."""
+    inbox = inbox or path.parent
+    rules = Rules(spec.max_bytes, hard_links=hard_links)
+    relative = os.fsencode(path.relative_to(inbox))
+    (outcome,) = read_portion(os.fsencode(inbox), [relative], spec, rules, InThisProcess(), Progress(0.0))
+    return outcome
 
 
 def test_picture_becomes_pixels(tmp_path: Path) -> None:
@@ -87,6 +96,60 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     assert {**expected, "link": "symlink"} == reasons
 
 
+@pytest.mark.parametrize("link", ["f", "f/g", "f/g/a.png"])
+def test_nothing_is_read_through_a_link(tmp_path: Path, link: str) -> None:
+    """Whichever level of the path below the inbox is one; what lies outside leaves no trace."""
+    outside = tmp_path / "outside" / "g"
+    outside.mkdir(parents=True)
+    (outside / "a.png").write_bytes(picture())
+    inbox = tmp_path / "in"
+    (inbox / link).parent.mkdir(parents=True)
+    target = {"f": outside.parent, "f/g": outside, "f/g/a.png": outside / "a.png"}[link]
+    (inbox / link).symlink_to(target)
+    outcome = read(inbox / "f" / "g" / "a.png", inbox=inbox)
+    assert not isinstance(outcome, Pixels)
+    assert outcome.reason == ("symlink" if link.endswith("png") else "vanished")
+
+
+def test_inbox_itself_may_be_a_link(tmp_path: Path) -> None:
+    """Whoever configured it chose it."""
+    (tmp_path / "real" / "f").mkdir(parents=True)
+    (tmp_path / "real" / "f" / "a.png").write_bytes(picture())
+    (tmp_path / "in").symlink_to(tmp_path / "real")
+    assert isinstance(read(tmp_path / "in" / "f" / "a.png", inbox=tmp_path / "in"), Pixels)
+
+
+def test_nothing_above_the_inbox_is_read(tmp_path: Path) -> None:
+    """A path that climbs leads nowhere."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.png").write_bytes(picture())
+    (outcome,) = read_portion(
+        os.fsencode(tmp_path / "in"),
+        [b"../a.png"],
+        SPEC,
+        Rules(SPEC.max_bytes),
+        InThisProcess(),
+        Progress(0.0),
+    )
+    assert isinstance(outcome, NotYet)
+    assert outcome.gone
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_file_with_a_second_name_is_read_or_refused(tmp_path: Path, hard_links: bool) -> None:  # noqa: FBT001
+    """As the configuration wants it; it may lose its other name and be read after all."""
+    (tmp_path / "b.png").write_bytes(picture())
+    (tmp_path / "a.png").hardlink_to(tmp_path / "b.png")
+    outcome = read(tmp_path / "a.png", hard_links=hard_links)
+    if hard_links:
+        assert isinstance(outcome, Pixels)
+        return
+    assert isinstance(outcome, NotYet)
+    assert ("hard-link", False) == (outcome.reason, outcome.world)
+    (tmp_path / "b.png").unlink()
+    assert isinstance(read(tmp_path / "a.png", hard_links=False), Pixels)
+
+
 def test_file_that_grows_while_it_is_read_is_not_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,8 +181,12 @@ def test_error_is_the_files_or_the_worlds(
     path = tmp_path / "a.png"
     path.write_bytes(picture())
 
-    def fail(*_: object, **__: object) -> int:
-        raise OSError(number, os.strerror(number))
+    opens = os.open
+
+    def fail(name: bytes, *rest: Any, **more: Any) -> int:
+        if name == b"a.png":
+            raise OSError(number, os.strerror(number))
+        return opens(name, *rest, **more)
 
     monkeypatch.setattr(os, "open", fail)
     outcome = read(path)
@@ -145,7 +212,7 @@ def test_picture_that_breaks_its_preparation_becomes_an_outcome(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(reading, "prepare", fail)
+    monkeypatch.setattr(preparing, "prepare", fail)
     outcome = read(path)
     assert isinstance(outcome, NotYet)
     assert (reason, stat_of(path.stat()), False) == (outcome.reason, outcome.stat, outcome.world)

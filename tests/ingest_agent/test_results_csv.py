@@ -43,7 +43,7 @@ def ledger(tmp_path: Path) -> Path:
 def test_results_of_a_folder(ledger: Path) -> None:
     """Sorted by name, percent with one digit, failures with their note; byte for byte."""
     folder = ledger.parent / "f"
-    assert 3 == write_results(ledger, b"f", os.fsencode(folder))
+    assert 3 == write_results(ledger, b"f", os.fsencode(folder.parent))
     assert GOLDEN.encode() == (folder / "results.csv").read_bytes()
     assert ["results.csv"] == [path.name for path in folder.iterdir()]
 
@@ -51,7 +51,7 @@ def test_results_of_a_folder(ledger: Path) -> None:
 def test_results_can_be_read_back(ledger: Path) -> None:
     """By Python's own reader, with the header's columns."""
     folder = ledger.parent / "f"
-    write_results(ledger, b"f", os.fsencode(folder))
+    write_results(ledger, b"f", os.fsencode(folder.parent))
     with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [list(HEADER)] * 3 == [list(row) for row in rows]
@@ -63,7 +63,7 @@ def test_results_of_somebody_else_are_kept_beside_ours(ledger: Path) -> None:
     folder = ledger.parent / "f"
     (folder / "results.csv").write_text("my,own,prices\n")
     for _ in range(2):
-        write_results(ledger, b"f", os.fsencode(folder))
+        write_results(ledger, b"f", os.fsencode(folder.parent))
     assert "my,own,prices\n" == (folder / "results.before-tailorbird.csv").read_text()
     assert GOLDEN.encode() == (folder / "results.csv").read_bytes()
     assert 2 == len(list(folder.iterdir()))
@@ -76,21 +76,34 @@ def test_results_replace_what_is_there(ledger: Path) -> None:
     secret.write_text("untouched")
     (folder / "results.csv").symlink_to(secret)
     (folder / ".results.csv.unfinished").symlink_to(secret)
-    write_results(ledger, b"f", os.fsencode(folder))
+    write_results(ledger, b"f", os.fsencode(folder.parent))
     assert ("untouched", False) == (secret.read_text(), (folder / "results.csv").is_symlink())
     assert GOLDEN.encode() == (folder / "results.csv").read_bytes()
+
+
+def test_results_are_not_written_through_a_folder_that_became_a_link(ledger: Path) -> None:
+    """Nothing outside the inbox is made or replaced."""
+    outside = ledger.parent / "outside"
+    outside.mkdir()
+    (outside / "results.csv").write_text("untouched")
+    (ledger.parent / "f").rmdir()
+    (ledger.parent / "f").symlink_to(outside)
+    with pytest.raises(NotADirectoryError):
+        write_results(ledger, b"f", os.fsencode(ledger.parent))
+    assert ["results.csv"] == [path.name for path in outside.iterdir()]
+    assert "untouched" == (outside / "results.csv").read_text()
 
 
 def test_unknown_folder_has_only_a_header(ledger: Path) -> None:
     """The ledger has nothing of it."""
     (ledger.parent / "g").mkdir()
-    assert 0 == write_results(ledger, b"g", os.fsencode(ledger.parent / "g"))
+    assert 0 == write_results(ledger, b"g", os.fsencode(ledger.parent))
 
 
 def test_missing_folder_is_an_error(ledger: Path) -> None:
     """The writer decides what to make of it."""
     with pytest.raises(FileNotFoundError):
-        write_results(ledger, b"f", os.fsencode(ledger.parent / "gone"))
+        write_results(ledger, b"gone", os.fsencode(ledger.parent))
 
 
 def test_old_results_stay_whole_when_the_new_ones_cannot_be_written(ledger: Path) -> None:
@@ -99,5 +112,5 @@ def test_old_results_stay_whole_when_the_new_ones_cannot_be_written(ledger: Path
     for name in ("results.csv", "results.before-tailorbird.csv"):
         (folder / name).mkdir()
     with pytest.raises(IsADirectoryError):
-        write_results(ledger, b"f", os.fsencode(folder))
+        write_results(ledger, b"f", os.fsencode(folder.parent))
     assert {"results.csv", "results.before-tailorbird.csv"} == {path.name for path in folder.iterdir()}

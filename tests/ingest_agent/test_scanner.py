@@ -3,11 +3,12 @@
 import os
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest_agent import scanner
+from ingest_agent import descent, scanner
 from ingest_agent.places import Ignored
 from ingest_agent.scanner import Found, Unreadable, Walk
 
@@ -24,7 +25,9 @@ def found(root: Path, start: bytes = b"") -> set[bytes]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small inbox."""
+    """A small inbox, with room for something beside it."""
+    tmp_path /= "in"
+    tmp_path.mkdir()
     for name in (
         "loose.png",
         "f/a.png",
@@ -81,17 +84,47 @@ def test_walk_holds_a_portion_of_names(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_directory_that_cannot_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the walk goes on."""
-    scandir = os.scandir
+    list_folder = descent.list_folder
 
-    def refuse(path: bytes) -> object:
-        if path.endswith(b"/f"):
+    def refuse(name: bytes, parent: int | None) -> int:
+        if name == b"f":
             raise PermissionError(13, "Permission denied")
-        return scandir(path)
+        return list_folder(name, parent)
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(scanner, "list_folder", refuse)
     entries = list(walk(tree))
     assert [b"f"] == [entry.relative for entry in entries if isinstance(entry, Unreadable)]
     assert b"x.png/e.png" in {entry.relative for entry in entries}
+
+
+@pytest.mark.parametrize("swapped", ["f", "f/g"])
+def test_folder_that_becomes_a_link_during_the_walk_is_not_left_through(tree: Path, swapped: str) -> None:
+    """It was a folder when it was found, and leads out of the inbox when it is entered."""
+    (tree.parent / "outside" / "g").mkdir(parents=True)
+    for name in ("secret.png", "g/secret.png"):
+        (tree.parent / "outside" / name).touch()
+    entries = walk(tree)
+    visit = entries._visit
+
+    def swap_then_visit(path: bytes, entry: "os.DirEntry[str]") -> Iterator[Found | Unreadable]:
+        visiting = visit(path, entry)
+        if path == os.fsencode(swapped):
+            entry.stat(follow_symlinks=False)  # it still says that it is a folder
+            (tree / swapped).rename(tree.parent / "moved")
+            (tree / swapped).symlink_to(tree.parent / "outside")
+        yield from visiting
+
+    entries._visit = swap_then_visit  # type: ignore[method-assign]
+    assert not any(b"secret" in entry.relative for entry in entries)
+
+
+@pytest.mark.parametrize("start", [b"out", b"out/g", b"f/../../outside"])
+def test_walk_does_not_begin_behind_a_link(tree: Path, start: bytes) -> None:
+    """Nor above the inbox."""
+    (tree.parent / "outside" / "g").mkdir(parents=True)
+    (tree.parent / "outside" / "g" / "secret.png").touch()
+    (tree / "out").symlink_to(tree.parent / "outside")
+    assert set() == found(tree, start)
 
 
 def test_walk_that_is_left_gives_its_directories_back(tree: Path) -> None:

@@ -53,6 +53,23 @@ def test_file_renamed_in_or_within_is_finished(watched: Watched, tmp_path: Path)
     watched.until_finished(b"in.png", b"again.png")
 
 
+def test_folder_swapped_for_a_link_is_not_watched(watched: Watched, tmp_path: Path) -> None:
+    """What happens outside the inbox is told by nobody."""
+    (tmp_path / "outside" / "g").mkdir(parents=True)
+    (watched.root / "f").symlink_to(tmp_path / "outside")
+    group = watched.watcher._group
+    assert group is not None
+    group._add_all_callbacks(os.fsencode(watched.root / "f"))  # as if it had been listed as a folder
+    for file in (
+        tmp_path / "outside" / "a.png",
+        tmp_path / "outside" / "g" / "a.png",
+        watched.root / "a.png",
+    ):
+        file.touch()
+    watched.until_finished(b"a.png")
+    assert [b"a.png"] == watched.hints.take_finished(10)
+
+
 def test_link_and_pipe_only_appear(watched: Watched) -> None:
     """Nobody closes them after writing."""
     (watched.root / "link").symlink_to("/etc/passwd")

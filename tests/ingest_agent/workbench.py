@@ -48,6 +48,7 @@ QUICK: dict[str, Any] = {
     "resend_min_s": 0.1,
     "resend_max_s": 0.4,
     "canary_s": 0.0,
+    "decode_in": "agent",
 }
 
 

@@ -158,13 +158,16 @@ def test_step_predicts_what_waits_in_one_call(bench: Bench) -> None:
 
 def test_step_answers_at_the_response_topic_too(bench: Bench) -> None:
     """A publisher that asks for an answer gets it there, with its own mark."""
-    bench.publish(batch("b1", [9]), response_topic="t/v1/answers/me", correlation_data=b"mark")
+    bench.publish(batch("b1", [9]), response_topic="t/v1/answers/shop", correlation_data=b"mark")
     found = {answer.topic: answer for answer in bench.run()}
-    assert {"t/v1/predictions/shop", "t/v1/answers/me"} == set(found)
-    assert b"mark" == found["t/v1/answers/me"].correlation_data
+    assert {"t/v1/predictions/shop", "t/v1/answers/shop"} == set(found)
+    assert b"mark" == found["t/v1/answers/shop"].correlation_data
 
 
-@pytest.mark.parametrize("topic", ["t/v1/predictions/other", "t/v1/answersx", "elsewhere"])
+@pytest.mark.parametrize(
+    "topic",
+    ["t/v1/predictions/other", "t/v1/answers/other", "t/v1/answers/shop2", "t/v1/answersx", "elsewhere"],
+)
 def test_step_answers_at_no_other_topic(bench: Bench, topic: str) -> None:
     """An answer is for the asker's own topic; whoever names another's gets none, and an event tells."""
     watcher = bench.broker.connect("watcher", ["#"])

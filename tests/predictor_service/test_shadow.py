@@ -102,7 +102,7 @@ def test_shadow_answers_the_same_batch_beside_the_line(bench: Bench) -> None:
 
 def test_shadow_never_answers_a_request(bench: Bench) -> None:
     """The response topic hears the model that serves, and nobody else."""
-    bench.outside.publish(TOPICS.pixels("shop"), encode(batch("b1", [9])), response_topic="t/v1/answers/me")
+    bench.outside.publish(TOPICS.pixels("shop"), encode(batch("b1", [9])), response_topic="t/v1/answers/shop")
     assert 1 == len(bench.run()["answers"])
 
 

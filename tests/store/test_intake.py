@@ -12,7 +12,7 @@ from broker.errors import MessageError
 from broker.messages import JobProgress, PredictionBatch, encode
 from broker.topics import Topics
 from store.intake import KINDS, Item, opened, subscriptions
-from store.service import rows_of
+from store.parts import rows_of
 from store.writer import Writer
 from tests.store.workbench import Make
 

@@ -115,7 +115,7 @@ def test_cause_that_comes_back_starts_the_cool_down_anew(
     watch: Watch, clock: Clock, writer: Writer, make: Make
 ) -> None:
     """An alert does not close between two bad jobs."""
-    watch._given = Monitoring(Monitor(window_images=60), 30.0)
+    watch.given = Monitoring(Monitor(window_images=60), 30.0)
     writer.write([announcement(make), *job(make, "j1", 0.6, "2026-11-22T13:20:00.000Z")])
     watch.told(watch.look(AT)[0])
     writer.write(job(make, "j2", 0.97, "2026-11-22T13:30:00.000Z"))

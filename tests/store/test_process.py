@@ -13,6 +13,7 @@ from broker.mqtt import MqttConnection
 from broker.settings import Settings
 from broker.topics import Topics
 from store import queries
+from store.database import WHAT_TO_DO
 from store.queries import reading
 from tests.running_mosquitto import RunningMosquitto
 from tests.store.workbench import Make
@@ -70,7 +71,7 @@ def test_store_with_a_foreign_database_says_one_line(settings: Settings, tmp_pat
     _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     assert said.decode().strip().splitlines()[-1] == (
-        f"store: {tmp_path}/diary.txt is no SQLite database, or it is damaged"
+        f"store: {tmp_path}/diary.txt is no SQLite database, or it is damaged; {WHAT_TO_DO}"
     )
 
 

@@ -158,7 +158,7 @@ def test_database_of_an_older_release(store_settings: Store) -> None:
     engine = writing_engine(store_settings)
     engine.connect().close()
     engine.dispose()
-    with pytest.raises(DatabaseProblem, match="has schema none, not 0002"), reading(store_settings):
+    with pytest.raises(DatabaseProblem, match="has schema none, not 0003"), reading(store_settings):
         pass
 
 

@@ -21,8 +21,8 @@ NEXT = '''"""A later release's."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -43,7 +43,7 @@ def path(store_settings: Store) -> Path:
 def later(folder: Path, statement: str = "SELECT 1") -> Path:
     """Return migrations with one more revision."""
     shutil.copytree(MIGRATIONS, folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "migrations" / "versions" / "r0003_more.py").write_text(NEXT.format(statement=statement))
+    (folder / "migrations" / "versions" / "r0004_more.py").write_text(NEXT.format(statement=statement))
     return folder / "migrations"
 
 
@@ -70,22 +70,22 @@ def test_upgrade_keeps_the_rows_and_a_backup(
     engine = writing_engine(store_settings)
     upgrade(engine, path)
     Writer(engine).write([make.batch("a.png", "b.png")])
-    assert upgrade(engine, path, revision="0003", migrations=later(tmp_path)) == "0002"
+    assert upgrade(engine, path, revision="0004", migrations=later(tmp_path)) == "0003"
     with engine.connect() as connection:
         found = connection.exec_driver_sql("SELECT image, more FROM predictions").all()
         views = connection.exec_driver_sql('SELECT image, "Bag" FROM v_predictions').all()
     engine.dispose()
     assert [tuple(row) for row in found] == [("a.png", "later"), ("b.png", "later")]
     assert [tuple(row) for row in views] == [("a.png", 0.75), ("b.png", 0.75)]
-    with closing(sqlite3.connect(f"{path}.before-0003")) as backup:
+    with closing(sqlite3.connect(f"{path}.before-0004")) as backup:
         assert backup.execute("SELECT image FROM predictions").fetchall() == [("a.png",), ("b.png",)]
-        assert backup.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert backup.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
 
 
 def test_upgrade_on_every_database(engine: sa.Engine, tmp_path: Path, make: Make) -> None:
     """PostgreSQL keeps its rows as well."""
     Writer(engine).write([make.batch("a.png")])
-    upgrade(engine, None, revision="0003", migrations=later(tmp_path))
+    upgrade(engine, None, revision="0004", migrations=later(tmp_path))
     with engine.connect() as connection:
         assert tuple(connection.exec_driver_sql("SELECT image, more FROM predictions").one()) == (
             "a.png",
@@ -99,8 +99,8 @@ def test_upgrade_that_fails_leaves_everything_as_it_was(
     """A migration is one transaction: views, columns and revision are what they were."""
     Writer(engine).write([make.batch("a.png")])
     with pytest.raises(sa.exc.DBAPIError):
-        upgrade(engine, None, revision="0003", migrations=later(tmp_path, "SELECT * FROM nowhere"))
-    assert revision_of(engine) == "0002"
+        upgrade(engine, None, revision="0004", migrations=later(tmp_path, "SELECT * FROM nowhere"))
+    assert revision_of(engine) == "0003"
     with engine.connect() as connection:
         columns = [column["name"] for column in sa.inspect(connection).get_columns("predictions")]
         assert "more" not in columns
@@ -112,7 +112,7 @@ def test_newer_schema_is_refused(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
     with pytest.raises(
-        DatabaseProblem, match="has schema 0099, this release knows 0002: start the newer release"
+        DatabaseProblem, match="has schema 0099, this release knows 0003: start the newer release"
     ):
         upgrade(engine, None)
 
@@ -165,13 +165,13 @@ def test_backup_of_a_failed_upgrade_is_replaced(
     upgrade(engine, path)
     broken = later(tmp_path / "broken", "SELECT * FROM nowhere")
     with pytest.raises(sa.exc.OperationalError):
-        upgrade(engine, path, revision="0003", migrations=broken)
+        upgrade(engine, path, revision="0004", migrations=broken)
     Writer(engine).write([make.batch("a.png")])
-    upgrade(engine, path, revision="0003", migrations=later(tmp_path))
+    upgrade(engine, path, revision="0004", migrations=later(tmp_path))
     engine.dispose()
-    with closing(sqlite3.connect(f"{path}.before-0003")) as backup:
+    with closing(sqlite3.connect(f"{path}.before-0004")) as backup:
         assert backup.execute("SELECT image FROM predictions").fetchall() == [("a.png",)]
-    assert sorted(file.name for file in tmp_path.glob("*.before-*")) == ["store.db.before-0003"]
+    assert sorted(file.name for file in tmp_path.glob("*.before-*")) == ["store.db.before-0004"]
 
 
 @pytest.mark.parametrize(

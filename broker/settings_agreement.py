@@ -1,0 +1,47 @@
+"""Values of the configuration that are well by themselves and do not go together."""
+
+from collections.abc import Iterator, Mapping
+
+from broker.errors import SettingsError
+from broker.listeners import is_local, named_listener, own_listener, wrong_host
+from broker.settings import DECODE_PATIENCE, Broker, IngestAgent, Settings
+
+Trouble = tuple[str, str, str]
+"""Section, key, and what is wrong with it."""
+
+
+def agree(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Raise SettingsError, with the key's file or variable, for the first values that do not go together."""
+    troubles = (*_broker(settings.broker), *_agent(settings.ingest_agent), *_health(settings))
+    for section, key, trouble in troubles[:1]:
+        raise SettingsError(f"{origins[f'{section}.{key}']}: [{section}] {key}: {trouble}")
+
+
+def _agent(agent: IngestAgent) -> Iterator[Trouble]:
+    if agent.resend_max_s < agent.resend_min_s:
+        least = f"expected at least resend_min_s ({agent.resend_min_s:g}), not {agent.resend_max_s:g}"
+        yield "ingest_agent", "resend_max_s", least
+
+
+def _broker(broker: Broker) -> Iterator[Trouble]:
+    if wrong := wrong_host(broker.host):
+        yield "broker", "host", wrong
+    if broker.host.startswith("/") and broker.tls == "on":
+        yield "broker", "tls", "a unix socket has no TLS"
+    if not is_local(broker.host) and broker.tls == "off" and not broker.allow_plain:
+        why = f"off, and {broker.host} is not loopback: passwords would travel for all to read"
+        yield "broker", "tls", f'{why}; take "auto", or set allow_plain = true if that is meant'
+    if named_listener(broker) != own_listener(broker) and broker.port == broker.local_port:
+        yield "broker", "local_port", f"expected another port than [broker] port ({broker.port})"
+
+
+def _health(settings: Settings) -> Iterator[Trouble]:
+    own = settings.ingest_agent
+    least_s = DECODE_PATIENCE * own.decode_s
+    if own.decode_in == "process" and settings.health.stuck_s <= least_s:
+        why = f"more than {DECODE_PATIENCE} times [ingest_agent] decode_s ({least_s:g})"
+        yield "health", "stuck_s", f"expected {why}, not {settings.health.stuck_s:g}"
+    metrics = settings.metrics
+    if not metrics.remote and not is_local(metrics.host):
+        why = "whoever reaches it reads the figures; [metrics] remote = true says that this is meant"
+        yield "metrics", "host", f"expected an address of loopback, not {metrics.host!r}: {why}"

@@ -1,0 +1,128 @@
+"""What `doctor` hears from the broker: whether it can be reached, what it can do, whom it lets in."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+
+from broker.clients import client
+from broker.connection import Capabilities
+from broker.credentials import ACCOUNTS, read_credentials
+from broker.errors import BrokerProblem, SettingsError
+from broker.mosquitto_program import check_version, find_mosquitto
+from broker.settings import Settings
+from cli.addresses import is_open, where_is
+from cli.connecting import wait_for_broker
+from cli.errors import CannotRun
+from cli.finding import Finding, bad, ok, warn
+
+CONNECT_S = 3.0
+
+
+def broker(settings: Settings) -> Iterator[Finding]:
+    """Say what can be said of the broker; without one, of its program and its port."""
+    if settings.broker.manage:
+        yield _program()
+    if not is_open(settings.broker):
+        yield _closed(settings)
+        return
+    yield ok("broker", f"something listens on {where_is(settings.broker)}")
+    for account in ACCOUNTS:
+        yield from _account(settings, account)
+
+
+def _program() -> Finding:
+    try:
+        return ok("broker", f"Mosquitto {check_version(find_mosquitto())} is installed")
+    except BrokerProblem as problem:
+        return bad("broker", str(problem))
+
+
+def _closed(settings: Settings) -> Finding:
+    where = where_is(settings.broker)
+    if settings.broker.manage:
+        return warn(
+            "broker", f"nothing listens on {where}", "start Tailorbird: ./tailorbird up, or systemctl start"
+        )
+    return bad("broker", f"nothing listens on {where}", "start that broker, or change [broker] host and port")
+
+
+def _account(settings: Settings, account: str) -> Iterator[Finding]:
+    """Connect as an account, without a subscription and without a word."""
+    try:
+        given = read_credentials(settings.broker.credentials, account)
+        name = f"doctor-{os.getpid()}-{secrets.token_hex(4)}"
+        connection = client(settings, account, name, [])
+    except SettingsError:
+        return  # said where the credentials are looked at
+    who = account if given is not None else f"{account}, without a password,"
+    connection.start()
+    try:
+        wait_for_broker(connection, settings.broker, CONNECT_S)
+        yield ok("accounts", f"the broker lets {who} in")
+        if account == "reader":
+            yield from _abilities(connection.capabilities, settings.broker.max_packet_bytes)
+    except CannotRun as error:
+        yield bad("accounts", f"{account}: {error}", _advice(settings))
+    finally:
+        connection.stop(1.0)
+
+
+def _advice(settings: Settings) -> str:
+    if settings.broker.manage:
+        return "another broker has the port, or ours was started with other passwords: restart Tailorbird"
+    return f"give the broker this account, or put its password into {settings.broker.credentials}"
+
+
+def _abilities(found: Capabilities, wanted_bytes: int) -> Iterator[Finding]:
+    """Say what the broker named in its CONNACK, as far as the line needs it."""
+    most = found.maximum_packet_size
+    said = "no limit of a message's size" if most is None else f"messages of up to {most:,} bytes"
+    if most is not None and most < wanted_bytes:
+        advice = (
+            f"below [broker] max_packet_bytes = {wanted_bytes:,}: raise the broker's limit, or lower the key"
+        )
+        yield warn("broker", f"the broker takes {said}", advice)
+    else:
+        yield ok("broker", f"the broker takes {said}, and {found.receive_maximum:,} unanswered ones")
+    if not found.shared_subscription_available:
+        yield warn(
+            "broker", "the broker has no shared subscriptions", "run one predictor only, or another broker"
+        )
+    if not found.retain_available:
+        yield warn(
+            "broker", "the broker retains nothing", "agents wait for the model's name, `status` is blind"
+        )
+    if found.maximum_qos < 1:
+        yield bad("broker", "the broker does not offer QoS 1", "another broker is needed")
+
+
+def services(settings: Settings) -> Iterator[Finding]:
+    """Say what `status` is not content with."""
+    from cli.status import look
+
+    if not is_open(settings.broker):
+        return
+    report = look(settings)
+    advice = "./tailorbird status, and the logs: docs/how-to/run-it-for-good.md"
+    for trouble in dict.fromkeys(report.trouble):
+        yield bad("services", trouble, advice)
+    if not report.trouble:
+        yield ok("services", f"{len(report.services)} are online, and canaries come back")
+
+
+def ports(settings: Settings) -> Iterator[Finding]:
+    """Say whether the page's port is free."""
+    page = settings.dashboard
+    family = socket.AF_INET6 if ":" in page.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(1.0)
+        taken = probe.connect_ex((page.host, page.port)) == 0
+    if taken:
+        yield warn(
+            "ports",
+            f"something listens on {page.host}:{page.port}, [dashboard] port",
+            "if not the page: another port",
+        )
+    else:
+        yield ok("ports", f"{page.host}:{page.port} is free for [dashboard]")

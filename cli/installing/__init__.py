@@ -1,0 +1,1 @@
+"""`install` and `uninstall`: the steps, and what each touches on the machine."""

@@ -1,0 +1,44 @@
+"""`<state>/upkeep.json`: when the latest backup and the latest check were, for `doctor` and for `up`."""
+
+import contextlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+NAME = "upkeep.json"
+
+
+def read(state: Path) -> dict[str, Any]:
+    """Return what is known: `backup_at`, `backup`, `check_at`; nothing where there is no such file."""
+    try:
+        found = json.loads((state / NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(state: Path, **facts: str) -> None:
+    """Add facts; a state that cannot be written is what `doctor` tells, and no reason to fail here."""
+    file = state / NAME
+    unfinished = file.with_name(f".{NAME}.unfinished")
+    with contextlib.suppress(OSError):
+        unfinished.write_text(json.dumps({**read(state), **facts}, indent=2) + "\n", "utf-8")
+        if os.geteuid() == 0:
+            owner = state.stat()
+            os.chown(unfinished, owner.st_uid, owner.st_gid)
+        unfinished.replace(file)
+
+
+def moment(facts: dict[str, Any], name: str) -> datetime | None:
+    """Return when something was, None where that is not known."""
+    try:
+        return datetime.fromisoformat(str(facts.get(name, "")))
+    except ValueError:
+        return None
+
+
+def stamp() -> str:
+    """Return the present moment."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

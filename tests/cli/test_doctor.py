@@ -1,0 +1,224 @@
+"""Tests of `doctor`: what it finds, what it says to do, and that it changes nothing unless asked."""
+
+import json
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.credentials import make_credentials
+from broker.settings import Settings
+from broker.settings_reader import read_settings
+from cli import doctor_files, doctor_system, upkeep_record
+from cli.application import main
+from cli.doctor_data import _clock_against, backups, bundle
+from cli.doctor_line import broker
+from cli.finding import Finding
+from tests.cli.conftest import RunCli, RunningUp
+from tests.running_mosquitto import RunningMosquitto
+
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def own(config: Path) -> Settings:
+    """The settings of this test's own configuration."""
+    return read_settings(config, {}).settings
+
+
+def states(findings: Any) -> list[tuple[str, str]]:
+    """Return what was looked at and how it is."""
+    return [(one.about, one.state) for one in findings]
+
+
+def the(findings: Any, state: str) -> Finding:
+    """Return the only finding of that state."""
+    (found,) = [one for one in findings if one.state == state]
+    return found  # type: ignore[no-any-return]
+
+
+def test_wrong_configuration_is_the_only_finding(tmp_path: Path, capsys: Said) -> None:
+    """Nothing else can be judged by it."""
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[broker]\nprot = 1\n")
+    assert 1 == main(["doctor", "--json", "--config", str(wrong)])
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert ("configuration", "bad") == (found["about"], found["state"])
+    assert "did you mean port?" in found["said"]
+
+
+def test_doctor_changes_nothing_by_itself_and_fix_says_what_it_does(
+    own: Settings, config: Path, capsys: Said
+) -> None:
+    """Missing folders and rights that are too wide."""
+    make_credentials(own.broker.credentials)
+    own.broker.credentials.chmod(0o755)
+    (own.broker.credentials / "store").chmod(0o644)
+
+    assert 1 == main(["doctor", "--config", str(config)])
+    before = capsys.readouterr().out
+    assert "credentials/store has mode 644: others may read the passwords -> chmod 600" in before
+    assert not own.ingest_agent.inbox.exists()
+    assert 0o644 == (own.broker.credentials / "store").stat().st_mode & 0o777
+
+    assert 0 == main(["doctor", "--fix", "--config", str(config)])
+    said = capsys.readouterr()
+    assert f"fixed: set {own.broker.credentials / 'store'} to 600" in said.err
+    assert f"fixed: made the folder {own.ingest_agent.inbox}" in said.err
+    assert 0o600 == (own.broker.credentials / "store").stat().st_mode & 0o777
+    assert own.ingest_agent.inbox.is_dir()
+    assert "others may read" not in said.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_file_of_somebody_else_is_named_and_handed_over(own: Settings) -> None:
+    """Root ran a command, and the services can no longer write; a file with a second name is left alone."""
+    own.paths.state.mkdir()
+    for name in ("tailorbird.db", "linked"):
+        (own.paths.state / name).touch()
+        os.chown(own.paths.state / name, 65534, 65534)
+    (own.paths.state / "second-name").hardlink_to(own.paths.state / "linked")
+    found = {Path(one.said.split(" belongs")[0]).name: one for one in doctor_files.owners(own)}
+    assert {"tailorbird.db", "linked", "second-name"} == set(found)
+    assert [False, True] == [found[name].mend is None for name in ("tailorbird.db", "linked")]
+    mend = found["tailorbird.db"].mend
+    assert mend is not None
+    mend.do()
+    assert 0 == (own.paths.state / "tailorbird.db").stat().st_uid
+
+
+def test_disk_that_is_too_full_for_the_store_is_bad(own: Settings, config: Path) -> None:
+    """By the store's own bound."""
+    more = {"TAILORBIRD__STORE__MIN_FREE_MB": "1000000000"}
+    found = list(doctor_files.room(read_settings(config, more).settings, None))
+    assert [("disk", "bad")] == states(found)
+    assert "make room" in found[0].advice
+
+
+@pytest.mark.parametrize(("most", "state"), [(4, "bad"), (5, "warn"), (100, "ok")])
+def test_watches_are_counted_against_the_kernels_limit(
+    own: Settings, tmp_path: Path, most: int, state: str
+) -> None:
+    """The inbox and three folders in it."""
+    for name in ("spring", "summer", "autumn"):
+        (own.ingest_agent.inbox / name).mkdir(parents=True)
+    (tmp_path / "max_user_watches").write_text(f"{most}\n")
+    (tmp_path / "max_user_instances").write_text("128\n")
+    assert [("inotify", state)] == states(doctor_files.watches(own, tmp_path))
+
+
+def test_clock_behind_the_newest_row_is_bad() -> None:
+    """What is stored now would sort before what is older; a little is another machine's clock."""
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    assert "bad" == _clock_against("2026-11-28T00:00:00.000Z", now).state
+    assert "ok" == _clock_against("2026-11-27T00:01:00.000Z", now).state
+    assert "ok" == _clock_against("", now).state
+
+
+def test_backup_that_is_old_is_a_warning(own: Settings) -> None:
+    """So is none at all."""
+    assert [("backup", "warn"), ("check", "warn")] == states(backups(own))
+    own.upkeep.backups.mkdir(parents=True)
+    (own.upkeep.backups / "tailorbird-20261127T000000Z.db").touch()
+    now, old = upkeep_record.stamp(), (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    upkeep_record.write(own.paths.state, backup_at=now, check_at=old)
+    assert [("backup", "ok"), ("check", "warn")] == states(backups(own))
+
+
+def test_bundle_that_is_damaged_is_bad(config: Path, tmp_path: Path) -> None:
+    """And where there is none."""
+    more = {"TAILORBIRD__MODEL__BUNDLE": str(tmp_path / "none")}
+    assert [("bundle", "bad")] == states(bundle(read_settings(config, more).settings))
+
+
+def test_external_broker_that_is_not_there_is_bad(config: Path) -> None:
+    """Our own one is started by `up`: that it does not run yet is a warning."""
+    external = read_settings(config, {"TAILORBIRD__BROKER__MANAGE": "false"}).settings
+    assert "bad" == list(broker(external))[-1].state
+
+
+def test_password_that_the_broker_does_not_know_is_named(own_mosquitto: RunningMosquitto) -> None:
+    """Each account tries its own."""
+    settings = own_mosquitto.settings
+    (settings.broker.credentials / "reader").write_text("reader:wrong\n")
+    found = list(broker(settings))
+    assert "reader: " in the(found, "bad").said
+    assert "reason code 0x8" in the(found, "bad").said
+    assert "ours was started with other passwords" in the(found, "bad").advice
+
+
+def test_unit_of_another_release_is_named(tmp_path: Path) -> None:
+    """A path that was adapted to the machine is no difference; a setting is."""
+    project, installed = tmp_path / "project", tmp_path / "installed"
+    for folder in (project, installed):
+        folder.mkdir()
+        (folder / "tailorbird-store.service").write_text(f"# x\nExecStart={folder}/python\nTasksMax=64\n")
+    assert [("systemd", "ok")] == states(doctor_system.units(installed, project))[:1]
+    (project / "tailorbird-store.service").write_text("ExecStart=/x/python\nTasksMax=128\n")
+    found = next(iter(doctor_system.units(installed, project)))
+    assert ("warn", "not as this release has them: tailorbird-store.service") == (found.state, found.said)
+    assert [("systemd", "ok")] == states(doctor_system.units(tmp_path / "none", project))
+
+
+@pytest.mark.parametrize(("days", "state"), [(-1, "bad"), (10, "warn"), (300, "ok")])
+def test_certificate_that_ends_is_told(own: Settings, days: int, state: str) -> None:
+    """And a key that others may read, whoever made it."""
+    tls = own.paths.state / "tls"
+    tls.mkdir(parents=True)
+    write_certificate(tls / "server.crt", days)
+    (tls / "server.key").touch(mode=0o600)
+    assert [("certificates", state)] == states(doctor_system.certificates(own))
+    (tls / "server.key").chmod(0o644)
+    assert ("certificates", "bad") == states(doctor_system.certificates(own))[-1]
+
+
+def test_file_that_is_no_certificate_is_a_warning(own: Settings) -> None:
+    """One line, no traceback."""
+    (own.paths.state / "tls").mkdir(parents=True)
+    (own.paths.state / "tls" / "ca.crt").write_text("no certificate")
+    assert [("certificates", "warn")] == states(doctor_system.certificates(own))
+
+
+def write_certificate(file: Path, days: int) -> None:
+    """Write a certificate that ends in so many days."""
+    x509 = pytest.importorskip("cryptography.x509", reason="cryptography is not installed")
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=400))
+        .not_valid_after(now + timedelta(days=days, hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+def test_page_port_that_is_taken_is_a_warning(config: Path) -> None:
+    """Whoever has it."""
+    from cli.doctor_line import ports  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        more = {"TAILORBIRD__DASHBOARD__PORT": str(taken.getsockname()[1])}
+        settings = read_settings(config, more).settings
+        assert [("ports", "warn")] == states(ports(settings))
+    assert [("ports", "ok")] == states(ports(settings))
+
+
+@pytest.mark.slow
+def test_doctor_of_a_line_that_runs_finds_nothing_bad(line: RunningUp, cli: RunCli) -> None:
+    """Every account is let in, the model answers as it should."""
+    done = cli("doctor", "--json", config=line.config)
+    found = json.loads(done.stdout)["findings"]
+    assert [] == [one for one in found if one["state"] == "bad"]
+    assert 0 == done.returncode
+    said = [one["said"] for one in found]
+    assert 6 == sum(text.startswith("the broker lets ") for text in said)
+    assert any("gives its golden answers" in text for text in said)
