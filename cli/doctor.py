@@ -69,7 +69,7 @@ def look(loaded: Loaded) -> Iterator[Finding]:
         lambda: doctor_line.services(settings),
         lambda: doctor_line.ports(settings),
         lambda: doctor_system.certificates(settings),
-        doctor_system.units,
+        lambda: doctor_system.units(settings),
     )
     for part in parts:
         yield from _guarded(part)

@@ -57,12 +57,16 @@ def owners(settings: Settings) -> Iterator[Finding]:
     if not state.is_dir():
         return
     owner = state.stat()
-    wrong = [path for path in _ours(settings) if path.lstat().st_uid != owner.st_uid]
+    wrong = [path for path in _ours(settings) if _owner_of(path) != _owner_of(state)]
     if not wrong:
         yield ok("owner", f"what lies in {state} belongs to {_owner(state)}")
     for path in wrong:
         said = f"{path} belongs to {_owner(path)}, and its state to {_owner(state)}"
         yield bad("owner", said, f"sudo chown {_owner(state)} {path}", _handing_over(path, owner))
+
+
+def _owner_of(path: Path) -> int:
+    return path.lstat().st_uid
 
 
 def _handing_over(path: Path, owner: os.stat_result) -> Mend | None:
@@ -72,10 +76,10 @@ def _handing_over(path: Path, owner: os.stat_result) -> Mend | None:
 
 
 def _ours(settings: Settings) -> Iterator[Path]:
-    """Yield the files and folders that services write, without the inbox, which is the clerks'."""
+    """Yield what services write: without the inbox, which is the clerks', and bundles, which they read."""
     state = settings.paths.state
     for path in sorted(state.iterdir()):
-        if path == settings.ingest_agent.inbox or path.is_symlink():
+        if path in (settings.ingest_agent.inbox, settings.model.bundle) or path.is_symlink():
             continue
         yield path
         if path.is_dir():
@@ -88,6 +92,9 @@ def credentials(settings: Settings) -> Iterator[Finding]:
     if not folder.is_dir():
         when = "made at the first start" if settings.broker.manage else "clients connect without an account"
         yield ok("credentials", f"{folder} is not there: {when}")
+        return
+    if not os.access(folder, os.R_OK | os.X_OK):
+        yield ok("credentials", f"{folder} is {_owner(folder)}'s: ask as root to have it looked at")
         return
     yield from _private(folder, PRIVATE_FOLDER)
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]

@@ -12,6 +12,8 @@ from broker.errors import BrokerProblem
 from broker.settings import Settings
 from broker.settings_reader import PROJECT
 from cli.finding import Finding, bad, ok, warn
+from cli.installing.places import PREFIX, Places
+from cli.installing.units import TARGET, Chosen, chosen_before, prefix_before, rendered
 
 UNITS = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
@@ -44,16 +46,19 @@ def _answer(program: str, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def units(installed: Path = UNITS, project: Path = PROJECT / "systemd") -> Iterator[Finding]:
-    """Say which units are installed, older than the project's, not active or failed."""
+def units(settings: Settings, installed: Path = UNITS, project: Path = PROJECT) -> Iterator[Finding]:
+    """Say which units are installed, other than this release would install them, not active or failed."""
+    target = installed / TARGET
     found = sorted([*installed.glob("tailorbird*.service"), *installed.glob("tailorbird*.t*")])
     if not found:
         yield ok("systemd", "no units are installed: the line runs under `up`")
         return
-    older = [file.name for file in found if _differs(file, project / file.name)]
-    if older:
+    places = Places(prefix=prefix_before(target) or PREFIX, units=installed)
+    wanted = rendered(project / "systemd", places, settings, chosen_before(target) or Chosen())
+    other = [name for name, text in wanted.items() if _text(installed / name) != text]
+    if other:
         yield warn(
-            "systemd", f"not as this release has them: {', '.join(older)}", "sudo ./tailorbird install"
+            "systemd", f"not as this release has them: {', '.join(other)}", "sudo ./tailorbird install"
         )
     else:
         yield ok("systemd", f"{len(found)} units are installed as this release has them")
@@ -61,19 +66,11 @@ def units(installed: Path = UNITS, project: Path = PROJECT / "systemd") -> Itera
         yield from _states()
 
 
-def _differs(file: Path, own: Path) -> bool:
-    """Tell whether a unit is another than the project's, but for the folders that it was installed for."""
-    if not own.is_file():
-        return False
+def _text(file: Path) -> str:
     try:
-        return _plain(file.read_text("utf-8")) != _plain(own.read_text("utf-8"))
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return True
-
-
-def _plain(text: str) -> list[str]:
-    lines = [line.split("=", 1)[0] if "/" in line else line for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+        return ""
 
 
 def _states() -> Iterator[Finding]:

@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from broker.credentials import make_credentials
 from broker.settings import Settings
-from broker.settings_reader import read_settings
+from broker.settings_reader import PROJECT, read_settings
 from cli import doctor_files, doctor_system, upkeep_record
 from cli.application import main
 from cli.doctor_data import _clock_against, backups, bundle
 from cli.doctor_line import broker
 from cli.finding import Finding
+from cli.installing.places import Places
+from cli.installing.units import Chosen, rendered
 from tests.cli.conftest import RunCli, RunningUp
 from tests.running_mosquitto import RunningMosquitto
 
@@ -150,17 +153,41 @@ def test_password_that_the_broker_does_not_know_is_named(own_mosquitto: RunningM
     assert "ours was started with other passwords" in the(found, "bad").advice
 
 
-def test_unit_of_another_release_is_named(tmp_path: Path) -> None:
-    """A path that was adapted to the machine is no difference; a setting is."""
-    project, installed = tmp_path / "project", tmp_path / "installed"
-    for folder in (project, installed):
-        folder.mkdir()
-        (folder / "tailorbird-store.service").write_text(f"# x\nExecStart={folder}/python\nTasksMax=64\n")
-    assert [("systemd", "ok")] == states(doctor_system.units(installed, project))[:1]
-    (project / "tailorbird-store.service").write_text("ExecStart=/x/python\nTasksMax=128\n")
-    found = next(iter(doctor_system.units(installed, project)))
+def test_unit_of_another_release_is_named(own: Settings, tmp_path: Path) -> None:
+    """What was adapted to the machine, to two predictors and a prefix, is no difference; a setting is."""
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    places = Places(prefix=Path("/srv/tailorbird"), units=installed)
+    for name, text in rendered(PROJECT / "systemd", places, own, Chosen(predictors=2)).items():
+        (installed / name).write_text(text)
+    assert [("systemd", "ok")] == states(doctor_system.units(own, installed))[:1]
+    store = installed / "tailorbird-store.service"
+    store.write_text(store.read_text().replace("TasksMax=", "TasksMax=1"))
+    found = next(iter(doctor_system.units(own, installed)))
     assert ("warn", "not as this release has them: tailorbird-store.service") == (found.state, found.said)
-    assert [("systemd", "ok")] == states(doctor_system.units(tmp_path / "none", project))
+    assert [("systemd", "ok")] == states(doctor_system.units(own, tmp_path / "none"))
+
+
+def test_bundles_are_roots_and_nobodys_fault(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services only read them, so `install` leaves them root's."""
+    models, database = own.paths.state / "models", own.paths.state / "tailorbird.db"
+    models.mkdir(parents=True)
+    (models / "current").touch()
+    database.touch()
+    own = msgspec.structs.replace(own, model=msgspec.structs.replace(own.model, bundle=models))
+    monkeypatch.setattr(doctor_files, "_owner_of", lambda path: 1 if path == own.paths.state else 0)
+    said = [one.said for one in doctor_files.owners(own)]
+    assert any("tailorbird.db" in line for line in said)
+    assert not any("models" in line for line in said)
+
+
+def test_credentials_of_root_are_no_fault(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not look into their folder is told who may."""
+    make_credentials(own.broker.credentials)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (found,) = doctor_files.credentials(own)
+    assert "ok" == found.state
+    assert "as root" in found.said
 
 
 @pytest.mark.parametrize(("days", "state"), [(-1, "bad"), (10, "warn"), (300, "ok")])

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 import traceback
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,6 +168,50 @@ def export_runs() -> str:
     return ", ".join(files)
 
 
+def upkeep_runs() -> str:
+    """The timer's service leaves a private backup of database and ledger."""
+    run("systemctl", "start", "tailorbird-upkeep.service")
+    files = [path for path in Path("/var/lib/tailorbird/backups").iterdir() if "before" not in path.name]
+    assert len(files) >= 2, files
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in files}
+    return ", ".join(sorted(path.name for path in files))
+
+
+def is_well_to_the_doctor() -> str:
+    """As root, who looks at everything, finds nothing that is bad on a line that works."""
+    findings = json.loads(run("tailorbird", "doctor", "--json", check=False))["findings"]
+    bad = [one for one in findings if one["state"] == "bad"]
+    assert not bad, bad
+    doubts = [one["said"] for one in findings if one["state"] == "warn"]
+    return f"{len(findings)} findings, doubts: {doubts}"
+
+
+def lets_a_client_in() -> str:
+    """An account is made by root, known to the broker at once, and gone again."""
+    password = run("tailorbird", "client", "add", "watcher", "--role", "reader", "--quiet").strip()
+    store = Path("/var/lib/tailorbird/clients.json")
+    assert store.owner() == "tailorbird"
+    assert password not in store.read_text()
+    assert "watcher" in run("tailorbird", "client", "list")
+    run("tailorbird", "client", "revoke", "watcher")
+    return drop("with-a-client")
+
+
+def takes_a_changed_configuration() -> str:
+    """A reload is told to the services, which say what they take over; health and figures are there."""
+    config = Path("/etc/tailorbird/config.toml")
+    before = config.read_text()
+    config.write_text(before + '\n[log]\nlevel = "debug"\n')
+    run("systemctl", "reload", "tailorbird-store.service")
+    until(lambda: "log.level" in run("journalctl", "--no-pager", "-u", "tailorbird-store"), "taken over")
+    config.write_text(before)
+    run("systemctl", "reload", "tailorbird-store.service")
+    with urllib.request.urlopen("http://127.0.0.1:18842/health", timeout=10) as answer:
+        health = json.load(answer)
+    assert "ok" == health["state"], health
+    return json.dumps(health)
+
+
 def closes_in_order() -> str:
     """The evening's target stops the agent first and the broker last; the morning's start ends it."""
     run("systemctl", "start", "tailorbird-close.target")
@@ -252,6 +297,10 @@ FIRST = (
     survives_hangs,
     survives_a_restart_of_the_broker,
     export_runs,
+    upkeep_runs,
+    is_well_to_the_doctor,
+    lets_a_client_in,
+    takes_a_changed_configuration,
     closes_in_order,
     upgrades,
     goes_back,
