@@ -53,6 +53,21 @@ def build_network(
     return keras.Model(pixels, logits, name="tailorbird")
 
 
+def shape_of(network: keras.Model) -> dict[str, Any] | None:
+    """Return `widths` and `blocks` of a network that `build_network` has built; None for another one."""
+    filters = {layer.name: layer.filters for layer in network.layers if isinstance(layer, layers.Conv2D)}
+    if not {"stem", "quarter_down"} <= filters.keys():
+        return None
+    first, second = (
+        (filters["stem"], filters["half_down"]) if "half_down" in filters else (0, filters["stem"])
+    )
+    blocks = [
+        sum(name.startswith(f"{stage}_") and name.endswith("_first") for name in filters)
+        for stage in ("half", "quarter")
+    ]
+    return {"widths": (first, second, filters["quarter_down"]), "blocks": tuple(blocks)}
+
+
 def take_over(network: keras.Model, start: keras.Model) -> float:
     """Give a network the weights of `start`'s layers of the same name and shapes.
 

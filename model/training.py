@@ -17,6 +17,7 @@ from model.calibration import softmax
 from model.checkpoint import Checkpoint
 from model.data import DataError, Dataset, load_dataset
 from model.manifest import SECOND, load_manifest
+from model.network import shape_of
 from model.packing import answers_of, fingerprints, pack
 from model.trainer import Recipe, Trainer
 from model.weights import read_network
@@ -66,11 +67,12 @@ def train(
     """Train on the `train` split of `data` and write a new bundle below `out`; return its directory.
 
     First the large network learns, then the small one that will answer before it, with the large one's
-    answers as its teacher. `start` is a bundle's directory with whose weights both begin, where their layers
-    fit, at a lower rate. `extra` images, such as people's corrections, count `EXTRA_WEIGHT` times, and are
+    answers as its teacher. `start` is a bundle's directory with whose weights and shapes both begin, at a
+    lower rate. `extra` images, such as people's corrections, count `EXTRA_WEIGHT` times, and are
     never validated on. The same seed and data give the same networks on the same machine. `quick` takes a
-    tenth of the images and three epochs. A run that was interrupted goes on after its last whole epoch when
-    it is started again with the same settings, and ends where it would have ended. The first bundle below
+    tenth of the images, three epochs, and a smaller network where there is no `start`. A run that was
+    interrupted goes on after its last whole epoch when it is started again with the same settings, and ends
+    where it would have ended. The first bundle below
     `out` becomes the current one. Raises `DataError`, and `BundleError` for `start`.
     """
     training, validation = split_dataset(load_dataset(data, "train"), quick=quick)
@@ -81,6 +83,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     run = _Run(training, validation, out, 2 * large.epochs, progress or (lambda _: None))
     begin = _networks_of(start) if start is not None else [None, None]
+    small, large = _going_on(small, begin[0]), _going_on(large, begin[1])
     second = run.learn(large, 0, begin[1])
     teacher = teacher_of(second, training.images)
     if extra is not None:  # people know better than the teacher
@@ -137,8 +140,6 @@ class _Run:
         teacher: NDArray[np.float32] | None = None,
     ) -> keras.Model:
         """Train a network, after so many epochs of others, from its checkpoint on; return it averaged."""
-        if start is not None:
-            recipe = replace(recipe, peak_rate=CARRY_ON_RATE)
         digest = _settings_digest(self._training, recipe, start, teacher)
         checkpoint = Checkpoint(self._out / f".training-{digest}")
         self._checkpoints.append(checkpoint)
@@ -169,8 +170,15 @@ class _Run:
             checkpoint.remove()
 
 
+def _going_on(recipe: Recipe, start: keras.Model | None) -> Recipe:
+    """Return the recipe for going on with the weights of a network: at a lower rate, and with its shape."""
+    if start is None:
+        return recipe
+    return replace(recipe, peak_rate=CARRY_ON_RATE, **(shape_of(start) or {}))
+
+
 def _quick_recipe(seed: int, epochs: int) -> Recipe:
-    return Recipe(seed, min(epochs, QUICK_EPOCHS), batch=QUICK_BATCH, peak_rate=0.05)
+    return Recipe(seed, min(epochs, QUICK_EPOCHS), (0, 32, 96), (1, 1), batch=QUICK_BATCH, peak_rate=0.05)
 
 
 def _settings_digest(

@@ -7,7 +7,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed")
 
-from model.network import FusedBatchNormalization, build_network, take_over  # noqa: E402  after its skip
+from model.network import FusedBatchNormalization, build_network, shape_of, take_over  # noqa: E402  after its skip
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (16, 28, 28)).astype(np.uint8)
 
@@ -50,3 +50,13 @@ def test_a_larger_network_takes_over_the_layers_that_fit() -> None:
         ):
             np.testing.assert_array_equal(mine, theirs)
     np.testing.assert_array_equal(own[0], larger.get_layer("half_1_first").get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{"widths": (0, 4, 6), "blocks": (1, 2)}, {"widths": (3, 4, 6), "blocks": (3, 1)}],
+)
+def test_shape_of_a_network_is_found_again(shape: dict[str, tuple[int, ...]]) -> None:
+    """So that training can go on from a bundle of any shape; of other networks there is none."""
+    assert shape == shape_of(build_network(widths=shape["widths"], blocks=shape["blocks"]))  # type: ignore[arg-type]
+    assert shape_of(keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(2, 3)])) is None
