@@ -203,7 +203,10 @@ def takes_a_changed_configuration() -> str:
     before = config.read_text()
     config.write_text(before + '\n[log]\nlevel = "debug"\n')
     run("systemctl", "reload", "tailorbird-store.service")
-    until(lambda: "log.level" in run("journalctl", "--no-pager", "-u", "tailorbird-store"), "taken over")
+    until(
+        lambda: "[log] level is debug" in run("journalctl", "--no-pager", "-u", "tailorbird-store"),
+        "taken over",
+    )
     config.write_text(before)
     run("systemctl", "reload", "tailorbird-store.service")
     with urllib.request.urlopen("http://127.0.0.1:18842/health", timeout=10) as answer:
