@@ -33,14 +33,16 @@ def write_private(file: Path, text: str | bytes, mode: int = PRIVATE) -> None:
 
 def make_private_folder(folder: Path, mode: int = 0o700) -> None:
     """Make a folder for its owner alone, who is the owner of the folder above."""
-    if not folder.is_dir():
+    is_new = not folder.is_dir()
+    if is_new:
         folder.mkdir(parents=True, mode=mode)
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if is_new:
             _give_to_owner(opened, folder.parent)
-        finally:
-            os.close(opened)
-    folder.chmod(mode)
+        os.fchmod(opened, mode)
+    finally:
+        os.close(opened)
 
 
 def _give_to_owner(opened: int, folder: Path) -> None:

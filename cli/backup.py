@@ -1,5 +1,6 @@
 """`backup` and `restore`: the database and the agent's ledger, copied beside the line and put back."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 from broker.settings import Settings
 from cli import upkeep_record
 from cli.errors import CannotRun
-from cli.given import given
+from cli.ownership import as_owner
 from cli.screen import answers
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def backup(
 
     The copy appears when it is complete and has been looked through.
     """
-    settings = given(context).settings
-    if file is not None and file.exists():
+    settings = as_owner(context)
+    if file is not None and os.path.lexists(file):
         raise CannotRun(f"{file} is there already: give the backup another name")
     made = make_backup(settings, file)
     show_backup(made)
@@ -89,7 +90,7 @@ def restore(
     from ingest_agent.lock import AlreadyRunning, Lock
     from store import backups, restoring
 
-    settings = given(context).settings
+    settings = as_owner(context)
     database_of(settings)
     contents = backups.verify(_there(file))
     answers().print(f"backup    {file}: {contents}")
@@ -103,7 +104,6 @@ def restore(
         raise CannotRun(f"{error}: stop Tailorbird first") from error
     except OSError as error:
         raise CannotRun(f"{ledger.with_suffix('.lock')}: {error.strerror}") from error
-    _give_back(ledger)
     out = answers().print
     out(f"database  {database_of(settings)}: {done.contents}")
     if done.migrated_from:
@@ -117,17 +117,13 @@ def restore(
 
 
 def _there(file: Path) -> Path:
-    if not file.is_file():
-        raise CannotRun(f"{file}: there is no such file; `doctor` names the latest backup")
-    return file
-
-
-def _give_back(ledger: Path) -> None:
-    """Let the agent's own account have what root made in its folder."""
-    from store.lock import as_owner_of
-
-    as_owner_of(ledger.parent.parent, ledger.parent)
-    as_owner_of(ledger.parent, ledger.with_suffix(".lock"))
+    try:
+        with file.open("rb"):
+            return file
+    except FileNotFoundError as error:
+        raise CannotRun(f"{file}: there is no such file; `doctor` names the latest backup") from error
+    except OSError as error:
+        raise CannotRun(f"{file}: {error.strerror}; the state's owner must be able to read it") from error
 
 
 def _tell_without_ledger(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """`client add`, `list` and `revoke`: programs outside that may connect to the managed broker."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,7 +14,7 @@ from broker.listeners import Listener, is_local, named_listener, own_listener, r
 from broker.settings import Settings
 from broker.topics import Topics
 from cli.errors import CannotRun
-from cli.given import given
+from cli.ownership import as_owner
 from cli.screen import answers, say, table
 
 if TYPE_CHECKING:
@@ -54,14 +55,16 @@ def add(
     """
     from broker.access import add_client
 
-    settings = _managed(given(context).settings)
+    # The caller's file, which root may want where the state's owner must not look.
     written = None if password_file is None else _opened(password_file)
     try:
+        settings = _managed(as_owner(context))
         password = add_client(settings, name, role)
     except BaseException:
         if password_file is not None and written is not None:
             os.close(written)
-            password_file.unlink()
+            with contextlib.suppress(PermissionError):  # root's own folder: the empty file stays
+                password_file.unlink()
         raise
     if written is not None:
         with os.fdopen(written, "w", encoding="utf-8") as file:
@@ -152,7 +155,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every client and its role; passwords are nowhere to be seen."""
-    clients = read_clients(_managed(given(context).settings).paths.state)
+    clients = read_clients(_managed(as_owner(context)).paths.state)
     if as_json:
         rows = [{"name": one.name, "role": one.role, "added_at": one.added_at} for one in clients]
         typer.echo(json.dumps({"clients": rows}, indent=2, ensure_ascii=False))
@@ -171,7 +174,7 @@ def revoke(
     from broker.access import revoke_client
     from broker.reloading import reload_broker
 
-    settings = _managed(given(context).settings)
+    settings = _managed(as_owner(context))
     gone = revoke_client(settings, name)
     answers().print(_revoked(gone, reload_broker(settings)))
 

@@ -12,6 +12,7 @@ from broker.mounts import mount_now
 from broker.settings import Settings
 from cli.errors import CannotRun
 from cli.finding import Finding, Mend, bad, ok, size, warn
+from cli.ownership import give, make_folder, opened_in
 
 INOTIFY = Path("/proc/sys/fs/inotify")
 FOLDERS_COUNTED = 200_000
@@ -33,7 +34,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
 
 def _folder(key: str, folder: Path, mode: int, state: Path) -> Finding:
     if not folder.exists():
-        mend = Mend(f"made the folder {folder}", lambda: _make_folder(folder, mode, state))
+        mend = Mend(f"made the folder {folder}", lambda: make_folder(state, folder, mode))
         return warn(
             "paths", f"{key}: {folder} is not there yet", "it is made when it is needed, or: --fix", mend
         )
@@ -44,35 +45,27 @@ def _folder(key: str, folder: Path, mode: int, state: Path) -> Finding:
     return ok("paths", f"{key}: {folder}, of {_owner(folder)}")
 
 
-def _make_folder(folder: Path, mode: int, state: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=mode)
-    if os.geteuid() == 0 and state.exists():
-        owner = state.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
-
-
 def owners(settings: Settings) -> Iterator[Finding]:
     """Say which files the services cannot use, since somebody else, root mostly, made them."""
     state = settings.paths.state
     if not state.is_dir():
         return
-    owner = state.stat()
     wrong = [path for path in _ours(settings) if _owner_of(path) != _owner_of(state)]
     if not wrong:
         yield ok("owner", f"what lies in {state} belongs to {_owner(state)}")
     for path in wrong:
         said = f"{path} belongs to {_owner(path)}, and its state to {_owner(state)}"
-        yield bad("owner", said, f"sudo chown {_owner(state)} {path}", _handing_over(path, owner))
+        yield bad("owner", said, f"sudo chown {_owner(state)} {path}", _handing_over(path, state))
 
 
 def _owner_of(path: Path) -> int:
     return path.lstat().st_uid
 
 
-def _handing_over(path: Path, owner: os.stat_result) -> Mend | None:
+def _handing_over(path: Path, state: Path) -> Mend | None:
     if os.geteuid() != 0 or (path.is_file() and path.stat().st_nlink > 1):
         return None  # a file with a second name may be anybody's
-    return Mend(f"gave {path} to the owner of its state", lambda: os.lchown(path, owner.st_uid, owner.st_gid))
+    return Mend(f"gave {path} to the owner of its state", lambda: give(state, state, path))
 
 
 def _ours(settings: Settings) -> Iterator[Path]:
@@ -96,10 +89,10 @@ def credentials(settings: Settings) -> Iterator[Finding]:
     if not os.access(folder, os.R_OK | os.X_OK):
         yield ok("credentials", f"{folder} is {_owner(folder)}'s: ask as root to have it looked at")
         return
-    yield from _private(folder, PRIVATE_FOLDER)
+    yield from _private(folder, folder, PRIVATE_FOLDER)
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     for file in files:
-        yield from _private(file, PRIVATE_FILE)
+        yield from _private(folder, file, PRIVATE_FILE)
     missing = [account for account in ACCOUNTS if not (folder / account).is_file()]
     if missing:
         advice = "made at the next start" if settings.broker.manage else "they connect without an account"
@@ -117,12 +110,17 @@ def _readable(folder: Path) -> Iterator[Finding]:
     yield ok("credentials", f"{found} accounts can be read in {folder}")
 
 
-def _private(path: Path, mode: int) -> Iterator[Finding]:
+def _private(folder: Path, path: Path, mode: int) -> Iterator[Finding]:
     found = stat.S_IMODE(path.stat().st_mode)
     if found & 0o077:
-        mend = Mend(f"set {path} to {mode:o}", lambda: path.chmod(mode))
+        mend = Mend(f"set {path} to {mode:o}", lambda: _set_mode(folder, path, mode))
         said = f"{path} has mode {found:o}: others may read the passwords"
         yield bad("credentials", said, f"chmod {mode:o} {path}", mend)
+
+
+def _set_mode(folder: Path, path: Path, mode: int) -> None:
+    with opened_in(folder.parent, path) as opened:
+        os.fchmod(opened, mode)
 
 
 def room(settings: Settings, database: Path | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from broker.listeners import is_local, reachable_name
 from broker.settings import Settings
 from broker.topics import Topics
 from cli.errors import CannotRun
-from cli.given import given
+from cli.ownership import as_owner
 from cli.screen import answers, say
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def init(
     """
     from broker.certificates import make_certificates
 
-    settings = given(context).settings
+    settings = as_owner(context)
     folder = _folder(settings)
     if (folder / "ca.crt").exists() and not force:
         raise CannotRun(
@@ -76,7 +76,7 @@ def renew(context: typer.Context, host: HostsOption = None, days: DaysOption = D
     """
     from broker.certificates import renew_certificate
 
-    settings = given(context).settings
+    settings = as_owner(context)
     names = _names(settings, host) if host else []
     _made(settings, renew_certificate(_folder(settings), names, days))
 

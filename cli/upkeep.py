@@ -12,7 +12,7 @@ from broker.settings import Settings
 from cli import upkeep_record
 from cli.backup import make_backup, show_backup
 from cli.errors import CANNOT_RUN, CannotRun
-from cli.given import given
+from cli.ownership import as_owner
 from cli.screen import answers, fail
 
 
@@ -29,7 +29,7 @@ def upkeep(
 
     What a timer runs once a day; `up` does so by itself. Exit code 3 when one of them cannot be done.
     """
-    settings = given(context).settings
+    settings = as_owner(context)
     steps = [lambda: _back_up(settings, dry_run=dry_run), lambda: _retain(settings)]
     if not dry_run:
         steps.append(lambda: _check(settings))

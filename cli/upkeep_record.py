@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ def write(state: Path, **facts: str) -> None:
     file = state / NAME
     unfinished = file.with_name(f".{NAME}.unfinished")
     with contextlib.suppress(OSError):
-        unfinished.write_text(json.dumps({**read(state), **facts}, indent=2) + "\n", "utf-8")
-        if os.geteuid() == 0:
-            owner = state.stat()
-            os.chown(unfinished, owner.st_uid, owner.st_gid)
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("x", encoding="utf-8") as opened:
+            opened.write(json.dumps({**read(state), **facts}, indent=2) + "\n")
         unfinished.replace(file)
 
 

@@ -20,7 +20,6 @@ from typing import TypeVar
 
 from store.disk import MEGABYTE
 from store.errors import DatabaseProblem
-from store.lock import as_owner_of
 from store.schema import REVISION
 
 T = TypeVar("T")
@@ -70,12 +69,12 @@ def make(database: Path, target: Path, *, ledger: Path | None, min_free_mb: int)
     """
     if not database.is_file():
         raise DatabaseProblem(f"there is no database at {database} yet: the store makes it when it starts")
-    _make_folder(target.parent, database.parent)
+    _make_folder(target.parent)
     _check_room(database, target.parent, min_free_mb)
     kept = None
     with _as_problem(target):
         if ledger is not None and ledger.is_file():
-            kept = target.with_name(target.name + LEDGER)
+            kept = ledger_of(target)
             _copy(ledger, kept, _quick_check)
         least = _newest_batch(database)
         contents = _copy(database, target, verify)
@@ -84,12 +83,23 @@ def make(database: Path, target: Path, *, ledger: Path | None, min_free_mb: int)
     return Backup(target, target.stat().st_size, contents, kept)
 
 
-def _make_folder(folder: Path, owner: Path) -> None:
+def ledger_of(target: Path) -> Path:
+    """Return where the ledger lies that was kept with a backup."""
+    return target.with_name(target.name + LEDGER)
+
+
+def make_of_ledger(ledger: Path, target: Path) -> None:
+    """Copy a ledger alone, where the database is another machine's. Raises DatabaseProblem."""
+    _make_folder(target.parent)
+    with _as_problem(target):
+        _copy(ledger, target, _quick_check)
+
+
+def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     try:
         folder.mkdir(parents=True, mode=0o700)
-        as_owner_of(owner, folder)
     except OSError as error:
         raise DatabaseProblem(f"{folder}: cannot be made: {error.strerror}") from error
 
@@ -125,7 +135,6 @@ def _copy(source: Path, target: Path, check: Callable[[Path], T]) -> T:
         with closing(reading(source)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
         checked = check(part)
-        as_owner_of(part.parent, part)
         synced(part)
         os.replace(part, target)  # noqa: PTH105 - one atomic step, named as what it is
         synced(target.parent)
@@ -254,6 +263,13 @@ def put_in(part: Path, target: Path) -> None:
     """Let a staged file take its place, in one step, with the rights of what stood there."""
     if target.exists():
         part.chmod(target.stat().st_mode & 0o777)
-    as_owner_of(target.parent, part)
     os.replace(part, target)  # noqa: PTH105 - one atomic step, named as what it is
     synced(target.parent)
+
+
+def replace(part: Path, target: Path) -> None:
+    """Let a staged file take its place, and keep nothing of what stood there; nobody may have it open."""
+    _fold_in(target)
+    for side in SIDES:
+        target.with_name(target.name + side).unlink(missing_ok=True)
+    put_in(part, target)

@@ -33,7 +33,6 @@ class StoreLock:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            as_owner_of(path.parent, descriptor)
         except BlockingIOError as error:  # EWOULDBLOCK and EAGAIN, nothing else
             os.close(descriptor)
             raise DatabaseInUse(f"another store, or a restore, uses {self._database}") from error
@@ -52,10 +51,3 @@ class StoreLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-def as_owner_of(folder: Path, file: Path | int) -> None:
-    """Give a file that root made to whom its folder belongs: the services must be able to use it."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.chown(file, owner.st_uid, owner.st_gid)

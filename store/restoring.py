@@ -42,7 +42,7 @@ def restore(settings: Store, backup: Path, ledger: Path, at: datetime) -> Restor
         path.resolve(),
         ledger.resolve(),
     )  # behind a link, SQLite's own files lie beside the target
-    kept = backup.with_name(backup.name + backups.LEDGER)
+    kept = backups.ledger_of(backup)
     with _locked(path), contextlib.ExitStack() as leftovers:
         try:
             parts = []
