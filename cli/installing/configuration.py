@@ -11,8 +11,10 @@ from broker.settings import Settings
 from broker.settings_reader import read_settings
 from cli.errors import CannotRun
 from cli.installing.machine import Machine
-from cli.installing.places import Places, check_inbox
+from cli.installing.places import Places, check_folder
 from cli.installing.program import DEFAULTS
+from cli.ownership import acting_as_owner, make_folder
+from store.database import file_of
 
 CONFIGURATION = """\
 # Tailorbird on this machine: what differs from the defaults, which stand with their units and reasons in
@@ -65,7 +67,9 @@ def installed_settings(places: Places, inbox: Path | None) -> Settings:
                 f"{places.config} names the inbox {settings.ingest_agent.inbox}: change it there, in"
                 " [ingest_agent], and install again without --inbox"
             )
-    check_inbox(settings.ingest_agent.inbox)
+    check_folder("the inbox", settings.ingest_agent.inbox)
+    for written in written_folders(settings):
+        check_folder("[upkeep] backups, [store] url", written)
     return settings
 
 
@@ -89,16 +93,24 @@ def write_credentials(settings: Settings) -> None:
 
 
 def make_folders(machine: Machine, settings: Settings) -> None:
-    """Make the state's folders and the inbox, the services' own; an inbox that is there stays as it is."""
+    """Make the folders that services write to, their own; an inbox that is there stays as it is.
+
+    Raises OSError for a folder that is there, outside the state, and that they may not write to.
+    """
     state = settings.paths.state
-    for folder in (state, state / "backups", state / "exports"):
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        machine.give(folder)
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    machine.give(state)
+    for folder in dict.fromkeys((state / "exports", *written_folders(settings))):
+        make_folder(state, folder, 0o750)
     inbox = settings.ingest_agent.inbox
     if not inbox.exists():
-        inbox.mkdir(mode=0o2770, parents=True)
-        inbox.chmod(0o2770)
-        machine.give(inbox)
+        make_folder(state, inbox, 0o2770)
+
+
+def written_folders(settings: Settings) -> list[Path]:
+    """Return the folders of the database and of its copies, which may lie outside the state."""
+    database = file_of(settings.store.url)
+    return [settings.upkeep.backups, *([] if database is None else [database.parent])]
 
 
 def new_bundles(source: Path, models: Path) -> list[str]:
@@ -109,16 +121,18 @@ def new_bundles(source: Path, models: Path) -> list[str]:
 
 def add_bundles(source: Path, models: Path) -> None:
     """Add the bundles that are new. The first one serves; after that `models promote` decides."""
-    models.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for version in new_bundles(source, models):
-        part = models / f".{version}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source / version, part)
-        _readable(part)
-        part.rename(models / version)
-    if not (models / "current").exists():
-        shutil.copyfile(source / "current", models / "current")
-        (models / "current").chmod(0o644)
+    state = models.parent
+    make_folder(state, models, 0o755)
+    with acting_as_owner(state):
+        for version in new_bundles(source, models):
+            part = models / f".{version}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(source / version, part)
+            _readable(part)
+            part.rename(models / version)
+        if not os.path.lexists(models / "current"):
+            shutil.copyfile(source / "current", models / "current")
+            (models / "current").chmod(0o644)
 
 
 def _readable(folder: Path) -> None:

@@ -61,13 +61,13 @@ def check_prefix(prefix: Path) -> None:
     _check_seen("--prefix", prefix)
 
 
-def check_inbox(inbox: Path) -> None:
-    """Refuse an inbox that the agent would not see. Raises CannotRun."""
-    if re.search(r"[\x00-\x1f\x7f\"\\]", str(inbox)) or not inbox.is_absolute():
+def check_folder(what: str, folder: Path) -> None:
+    """Refuse a folder that the units cannot name, or the services not see. Raises CannotRun."""
+    if re.search(r"[\x00-\x1f\x7f\"\\]", str(folder)) or not folder.is_absolute():
         raise CannotRun(
-            f"the inbox: expected a whole path without quotes and control characters, not {inbox!s}"
+            f"{what}: expected a whole path without quotes and control characters, not {folder!s}"
         )
-    _check_seen("the inbox", inbox)
+    _check_seen(what, folder)
 
 
 def _check_seen(what: str, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from broker.listeners import is_local
 from broker.settings import Settings
+from cli.installing.configuration import written_folders
 from cli.installing.places import PREFIX, Places
 
 SERVICES = ("broker", "store", "predictor", "agent")
@@ -15,6 +16,11 @@ TARGET = "tailorbird.target"
 TIMERS = ("tailorbird-upkeep.timer", "tailorbird-export.timer")
 STATE = Path("/var/lib/tailorbird")
 CREDENTIALS = Path("/etc/tailorbird/credentials")
+DATABASES = ("tailorbird-store.service", "tailorbird-upkeep.service", "tailorbird-export.service")
+BROKER_SPARE_MB = 256
+AGENT_SPARE_MB = 256
+"""What they may use beside what the configuration counts."""
+AGENT_TASKS, TASKS_OF_READER = 48, 8
 _ALWAYS = (TARGET, "tailorbird-open.timer", "tailorbird-close.timer", "tailorbird-close.target")
 _OF_SERVICE: Mapping[str, Sequence[str]] = {
     "broker": ["tailorbird-broker.service"],
@@ -89,8 +95,8 @@ def _rendered(name: str, text: str, places: Places, settings: Settings, chosen: 
         text = text.replace("[Unit]\n", f"[Unit]\nRequiresMountsFor={_quoted(folder)}\n", 1)
         text = text.replace("[Service]\n", f"[Service]\nReadWritePaths={_quoted(folder)}\n", 1)
     if _goes_out(name, settings):
-        text = re.sub(r"^IPAddress(Allow|Deny)=.*\n", "", text, flags=re.MULTILINE)
-    return text
+        text = text.replace("\nIPAddressAllow=localhost\n", "\nIPAddressAllow=any\n")
+    return _with_room(name, text, settings)
 
 
 def _outside(name: str, settings: Settings) -> list[Path]:
@@ -98,16 +104,58 @@ def _outside(name: str, settings: Settings) -> list[Path]:
     folders = [settings.paths.state]
     if name == "tailorbird-agent.service":
         folders.append(settings.ingest_agent.inbox)
-    return [folder for folder in folders if not folder.is_relative_to(STATE)]
+    if name in DATABASES:  # SQLite writes beside the file also for who only reads
+        written = written_folders(settings)
+        folders += written[1:] if name == "tailorbird-export.service" else written
+    found = [folder for folder in dict.fromkeys(folders) if not folder.is_relative_to(STATE)]
+    return [one for one in found if not any(one != other and one.is_relative_to(other) for other in found)]
 
 
 def _goes_out(name: str, settings: Settings) -> bool:
-    """Tell whether a unit speaks with another machine: then addresses are not filtered."""
-    broker, url = settings.broker, settings.store.url
-    if not is_local(broker.host):
-        # Our own broker listens outside, and the services beside it reach it on loopback.
-        return name == "tailorbird-broker.service" if broker.manage else True
-    return not url.startswith("sqlite") and re.search(r"store|upkeep|export", name) is not None
+    """Tell whether a unit speaks with another machine: then every address is allowed.
+
+    Our own broker listens outside by itself, and the services beside it reach it on loopback.
+    """
+    broker, url, metrics = settings.broker, settings.store.url, settings.metrics
+    to_broker = not is_local(broker.host) and (name == "tailorbird-broker.service" or not broker.manage)
+    to_database = name in DATABASES and not url.startswith("sqlite")
+    asked_for_figures = metrics.remote and not is_local(metrics.host) and bool(_metrics_port(name, settings))
+    return to_broker or to_database or asked_for_figures
+
+
+def _metrics_port(name: str, settings: Settings) -> int:
+    metrics = settings.metrics
+    ports = {
+        "tailorbird-agent.service": metrics.agent_port,
+        "tailorbird-store.service": metrics.store_port,
+        "tailorbird-predictor@.service": metrics.predictor_port,
+    }
+    return ports.get(name, 0)
+
+
+def _with_room(name: str, text: str, settings: Settings) -> str:
+    """Raise a unit's limits where the configuration asks for more than they leave room for."""
+    agent = settings.ingest_agent
+    match name:
+        case "tailorbird-broker.service":
+            # Beside what Mosquitto may hold itself, which the kernel must not end before Mosquitto refuses.
+            return _at_least(text, settings.broker.memory_mb + BROKER_SPARE_MB, 0)
+        case "tailorbird-agent.service":
+            decoders = agent.readers if agent.decode_in == "process" else 0
+            memory_mb = AGENT_SPARE_MB + decoders * agent.decoder_memory_mb
+            return _at_least(text, memory_mb, AGENT_TASKS + agent.readers * TASKS_OF_READER)
+        case _:
+            return text
+
+
+def _at_least(text: str, memory_mb: int, tasks: int) -> str:
+    ((size, unit),) = re.findall(r"^MemoryMax=(\d+)([MG])$", text, re.MULTILINE)
+    limit = int(size) * (1024 if unit == "G" else 1)
+    if memory_mb > limit:
+        text = re.sub(r"^MemoryMax=.*$", f"MemoryMax={memory_mb}M", text, flags=re.MULTILINE)
+    if tasks > int(re.findall(r"^TasksMax=(\d+)$", text, re.MULTILINE)[0]):
+        text = re.sub(r"^TasksMax=.*$", f"TasksMax={tasks}", text, flags=re.MULTILINE)
+    return text
 
 
 def _quoted(path: Path) -> str:

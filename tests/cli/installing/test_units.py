@@ -1,7 +1,12 @@
 """What `install` makes of the project's units."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from broker.settings_reader import PROJECT, read_settings
 from cli.installing.places import Places
@@ -70,12 +75,74 @@ def test_prefix_is_read_back_from_the_target(tmp_path: Path) -> None:
     assert prefix_before(tmp_path / "none") is None
 
 
-def test_addresses_are_filtered_unless_something_lies_on_another_machine() -> None:
-    """An outside broker opens every service, an outside database those that ask it."""
-    filtered = {name for name, text in units().items() if "IPAddressDeny=any\n" in text}
-    assert {name for name in units() if name.endswith(".service")} == filtered
-    outside = units(BROKER__MANAGE="false", BROKER__HOST="broker.example")
-    assert not [name for name, text in outside.items() if "IPAddress" in text]
-    database = units(STORE__URL="postgresql+psycopg://db.example/tailorbird")
-    assert "IPAddress" not in database["tailorbird-store.service"]
-    assert "IPAddressDeny=any\n" in database["tailorbird-agent.service"]
+def open_units(**more: str) -> set[str]:
+    """Return the services that may speak with every address."""
+    made = {name: text for name, text in units(None, None, **more).items() if name.endswith(".service")}
+    assert all("IPAddressDeny=any\n" in text for text in made.values())
+    found = {name for name, text in made.items() if "IPAddressAllow=any\n" in text}
+    assert found == {name for name, text in made.items() if "IPAddressAllow=localhost\n" not in text}
+    return {name.removeprefix("tailorbird-").removesuffix(".service") for name in found}
+
+
+OUTSIDE = {"BROKER__HOST": "0.0.0.0"}
+ELSEWHERE = {"BROKER__MANAGE": "false", "BROKER__HOST": "broker.example"}
+POSTGRES = {"STORE__URL": "postgresql+psycopg://db.example/tailorbird"}
+FIGURES = {"METRICS__HOST": "0.0.0.0", "METRICS__REMOTE": "true"}
+ASKS = {"store", "upkeep", "export"}
+ALL = {"broker", "store", "upkeep", "export", "agent", "predictor@"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, set()),
+        (OUTSIDE, {"broker"}),
+        (ELSEWHERE, ALL),
+        (POSTGRES, ASKS),
+        (FIGURES, {"store", "agent", "predictor@"}),
+        (OUTSIDE | POSTGRES, {"broker"} | ASKS),
+        (OUTSIDE | FIGURES, {"broker", "store", "agent", "predictor@"}),
+        (ELSEWHERE | POSTGRES, ALL),
+        (POSTGRES | FIGURES, ASKS | {"agent", "predictor@"}),
+        (FIGURES | {"METRICS__AGENT_PORT": "0"}, {"store", "predictor@"}),
+        ({"METRICS__REMOTE": "true"}, set()),
+    ],
+)
+def test_addresses_are_filtered_unless_something_lies_on_another_machine(
+    more: dict[str, str], expected: set[str]
+) -> None:
+    """An outside broker, an outside database, others who ask for figures: each opens whom it concerns."""
+    assert expected == open_units(**more)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+@pytest.mark.parametrize("more", [{}, OUTSIDE, ELSEWHERE | POSTGRES, {"PATHS__STATE": "/srv/state"}])
+def test_exposure_of_what_is_written_is_low(more: dict[str, str], tmp_path: Path) -> None:
+    """In every variant an exposure of 1.0 or lower, as of the project's own units."""
+    for name, text in units(None, None, **more).items():
+        if name.endswith(".service"):
+            (tmp_path / name).write_text(text)
+            command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(tmp_path / name)]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
+            assert float(score) <= 1.0, name
+
+
+def test_folders_of_database_and_backups_may_be_written_by_who_writes_there() -> None:
+    """Outside the state as well, or every nightly backup would fail."""
+    made = units(UPKEEP__BACKUPS="/srv/copies", STORE__URL="sqlite:////srv/data/tailorbird.db")
+    written = {name: re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE) for name, text in made.items()}
+    assert {
+        "tailorbird-store.service": ["/srv/data", "/srv/copies"],
+        "tailorbird-upkeep.service": ["/srv/data", "/srv/copies"],
+        "tailorbird-export.service": ["/srv/data"],
+    } == {name: folders for name, folders in written.items() if folders}
+
+
+def test_limits_follow_what_the_configuration_asks_for() -> None:
+    """Upwards only; the kernel must not end what the configuration allows."""
+    made = units(BROKER__MEMORY_MB="2000", INGEST_AGENT__READERS="8", INGEST_AGENT__DECODER_MEMORY_MB="1000")
+    assert "MemoryMax=2256M\n" in made["tailorbird-broker.service"]
+    assert "MemoryMax=8256M\n" in made["tailorbird-agent.service"]
+    assert "TasksMax=112\n" in made["tailorbird-agent.service"]
+    assert "MemoryMax=1G\n" in units(BROKER__MEMORY_MB="64")["tailorbird-broker.service"]
