@@ -1,5 +1,6 @@
 """What `install` and `uninstall` do, as lists of steps."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from cli.installing.machine import Machine
 from cli.installing.places import Places
 from cli.installing.program import Environment
 from cli.installing.steps import Step
-from cli.installing.units import TARGET, Chosen, rendered
+from cli.installing.units import TARGET, Chosen, chosen_before, rendered
 from store.database import file_of
 
 ALL = "tailorbird-*"
@@ -31,6 +32,8 @@ class Installation:
     environment: Environment
     inbox: Path | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _ran_besides: list[str] = field(default_factory=list)
+    _has_stopped: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -47,7 +50,8 @@ class Installation:
         if self._brings_code:
             parts += self._next_release()
         if self.is_there:
-            parts.append(Step(f"stop {TARGET}: agent, predictors, store, broker", self._stop, self._start))
+            stop = f"stop {TARGET}: agent, predictors, store, broker"
+            parts.append(Step(stop, self._stop, self._start, needs_whole=True))
             parts += self._backups()
         if self._brings_code:
             parts += self._swap()
@@ -88,14 +92,16 @@ class Installation:
 
     def _backups(self) -> Iterator[Step]:
         """Copy the database and the ledger, or say whose task that is."""
-        pairs = database.backups(self.settings, self.began)
+        copies = database.copies(self.settings, self.began)
         if file_of(self.settings.store.url) is None:
             yield Step("the database is not SQLite: its backup is yours (pg_dump)")
-        for pair in pairs:
-            yield Step(f"copy {pair.file} to {pair.copy}", partial(database.save, [pair]))
-        if pairs:
-            undo = partial(database.restore_if_changed, pairs)
-            yield Step("keep these copies for a way back", undo=undo)
+        if copies.pairs():
+            yield Step(
+                f"copy {copies}",
+                partial(database.save, copies),
+                partial(database.restore_if_changed, copies),
+                advice=f"Tailorbird stays stopped: {copies.by_hand}, then sudo systemctl start {TARGET}",
+            )
 
     def _swap(self) -> Iterator[Step]:
         places = self.places
@@ -142,14 +148,27 @@ class Installation:
         )
 
     def _start(self) -> None:
+        """Ask for it, and wait for nothing: `_look` sees what becomes of it."""
         self.machine.run("systemctl", "reset-failed", ALL, check=False)
-        timers = [
-            path.name for path in installed_units(self.places.units) if path.name in self.chosen.timers()
-        ]
-        self.machine.run("systemctl", "start", TARGET, *timers)
+        there = {path.name for path in installed_units(self.places.units)}
+        timers = [timer for timer in self.chosen.timers() if timer in there]
+        more = [unit for unit in self._ran_besides if re.sub(r"@.*\.", "@.", unit) in there]
+        self.machine.run("systemctl", "start", "--no-block", TARGET, *timers, *more)
 
     def _stop(self) -> None:
+        if not self._has_stopped:
+            self._ran_besides = self._running_besides()
+        self._has_stopped = True
         self.machine.run("systemctl", "stop", TARGET, f"{ALL}.service", *self.chosen.timers(), check=False)
+
+    def _running_besides(self) -> list[str]:
+        """Return what runs and no target starts: a shadow, an export that is under way."""
+        command = ("systemctl", "list-units", "--plain", "--no-legend", "--state=active,activating")
+        said = self.machine.run(*command, f"{ALL}.service", check=False)
+        running = [line.split()[0] for line in said.splitlines() if line.strip()]
+        before = chosen_before(self.places.units / TARGET) or self.chosen
+        ours = {*before.units(), *self.chosen.units()}
+        return [unit for unit in running if unit not in ours]
 
     def _look(self) -> None:
         wait_until_healthy(self.machine, self.places, self.settings, self.chosen, self.began)

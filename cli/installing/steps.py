@@ -33,6 +33,10 @@ class Step:
     what: str
     do: Callable[[], object] = _nothing
     undo: Callable[[], object] = _nothing
+    advice: str = ""
+    """What is to be done by hand when this could not be taken back, in words."""
+    needs_whole: bool = False
+    """Whether it is taken back only where all that was done after it could be."""
 
 
 def perform(steps: Sequence[Step], say: Callable[[str], None], after_undo: str = "") -> None:
@@ -67,12 +71,16 @@ def _take_back(
 
 def _undo(done: Sequence[Step], say: Callable[[str], None]) -> list[str]:
     """Take the steps back, the last first; return a line for each that could not be."""
-    left = []
+    left: list[str] = []
     for step in reversed(done):
+        if step.needs_whole and left:
+            left.append(f"left as it is: {step.what}")
+            _tell(say, left[-1])
+            continue
         try:
             step.undo()
         except EXPECTED as error:
-            left.append(f"not taken back: {step.what} ({error})")
+            left.append(f"not taken back: {step.what} ({error}){step.advice and f'; {step.advice}'}")
             _tell(say, left[-1])
     return left
 

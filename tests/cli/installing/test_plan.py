@@ -1,5 +1,6 @@
 """`install` below a temporary folder, with systemctl and the users of another machine."""
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from cli.installing.plan import Installation, removal
 from cli.installing.program import Environment
 from cli.installing.steps import perform
 from cli.installing.units import Chosen
+from store import backups
+from store.errors import DatabaseProblem
 
 
 class OtherMachine(Machine):
@@ -24,9 +27,12 @@ class OtherMachine(Machine):
 
     def __init__(self) -> None:
         self.commands: list[str] = []
+        self.running = ""
 
     def run(self, *command: str | Path, check: bool = True, timeout_s: float = 0) -> str:
         """Do nothing."""
+        if "list-units" in command:
+            return self.running
         self.commands.append(" ".join(map(str, command)))
         return ""
 
@@ -116,7 +122,7 @@ def test_first_installation_puts_everything_in_its_place(
     )
     timers = "tailorbird-upkeep.timer tailorbird-export.timer"
     assert f"systemctl enable --quiet tailorbird.target {timers}" in machine.commands
-    assert "systemctl start tailorbird.target" in machine.commands[-1]
+    assert "systemctl start --no-block tailorbird.target" in machine.commands[-1]
 
 
 def test_second_installation_keeps_what_is_the_administrators(
@@ -156,6 +162,8 @@ def make_database(file: Path, revision: str) -> None:
     connection = sqlite3.connect(file)
     connection.executescript(
         "CREATE TABLE alembic_version (version_num TEXT); CREATE TABLE rows (name TEXT);"
+        "CREATE TABLE jobs (id); CREATE TABLE predictions (id); CREATE TABLE failures (id);"
+        "CREATE TABLE batches (id, stored_at);"
         f"INSERT INTO alembic_version VALUES ('{revision}'); INSERT INTO rows VALUES ('{revision}');"
     )
     connection.close()
@@ -195,6 +203,125 @@ def test_failed_upgrade_brings_back_code_units_and_a_migrated_database(
     assert ["0002"] == rows(database)
     assert ["1"] == rows(ledger)
     assert not places.next.exists()
+
+
+@pytest.fixture
+def migrated(install: Install, places: Places) -> Callable[[], None]:
+    """An installation with a database and a ledger, and what a newer release makes of the database."""
+    install()
+    database, ledger = places.state / "tailorbird.db", places.state / "agent" / "shop.db"
+    ledger.parent.mkdir()
+    make_database(database, "0002")
+    make_database(ledger, "1")
+
+    def migrate() -> None:
+        make_database(database, "0003")
+        make_database(ledger, "2")
+
+    return migrate
+
+
+def test_undo_without_room_changes_neither_file_and_starts_nothing(
+    install: Install,
+    places: Places,
+    machine: OtherMachine,
+    migrated: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ledger that believes rows the database has lost would lose images; one line says what to do."""
+    whole = backups.staged
+    left = ["the ledger's copy still finds room"]
+
+    def staged(source: Path, target: Path) -> Path:
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()
+        return whole(source, target)
+
+    monkeypatch.setattr(backups, "staged", staged)
+    with pytest.raises(
+        CannotRun, match=r"No space left.*stays stopped.*sudo tailorbird restore \S+Z\.db, then"
+    ):
+        install(healthy=False, meanwhile=migrated)
+    assert ["0003"] == rows(places.state / "tailorbird.db")
+    assert ["2"] == rows(places.state / "agent" / "shop.db")
+    assert not list(places.state.rglob("*.part"))
+    assert machine.commands[-1].startswith("systemctl daemon-reload")
+
+
+def test_end_between_the_two_files_leaves_the_older_ledger(
+    install: Install, places: Places, migrated: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then images are read again; the other way round they would be taken for stored."""
+    put_in = backups.put_in
+    done: list[Path] = []
+
+    def once(part: Path, target: Path) -> None:
+        if done:
+            raise OSError(errno.EIO, "killed here")
+        done.append(target)
+        put_in(part, target)
+
+    monkeypatch.setattr(backups, "put_in", once)
+    with pytest.raises(CannotRun, match=r"killed here"):
+        install(healthy=False, meanwhile=migrated)
+    assert ["1"] == rows(places.state / "agent" / "shop.db")
+    assert ["0003"] == rows(places.state / "tailorbird.db")
+
+
+def test_backups_of_upgrades_are_what_restore_looks_for(
+    install: Install, places: Places, migrated: Callable[[], None]
+) -> None:
+    """In [upkeep] backups, the ledger beside the database under the same name; the last three are kept."""
+    elsewhere = places.state.parent / "copies"
+    places.config.write_text(f'{places.config.read_text()}\n[upkeep]\nbackups = "{elsewhere}"\n')
+    for hour in range(4):
+        elsewhere.mkdir(exist_ok=True)
+        for name in (f"before-install-20200101T0{hour}0000Z.db{end}" for end in ("", ".ledger")):
+            (elsewhere / name).touch()
+    install()
+    copies = sorted(path.name for path in elsewhere.iterdir())
+    assert 6 == len(copies)
+    assert copies[4] + ".ledger" == copies[5]
+    assert ["1"] == rows(elsewhere / copies[5])
+
+
+def test_upgrade_without_room_for_a_backup_is_refused_in_one_line(
+    install: Install, places: Places, migrated: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same bound as every backup, and the release before goes on."""
+    monkeypatch.setattr(backups, "_check_room", lambda *_: (_ for _ in ()).throw(DatabaseProblem("full")))
+    with pytest.raises(CannotRun, match=r"^full; the release before runs again$"):
+        install()
+    assert ["0002"] == rows(places.state / "tailorbird.db")
+
+
+def test_shadow_that_ran_runs_after_an_upgrade(
+    install: Install, places: Places, machine: OtherMachine
+) -> None:
+    """Nobody wants it by a target; a predictor that is no longer chosen stays away."""
+    install()
+    target = places.units / "tailorbird.target"
+    target.write_text(target.read_text().replace("predictor@1", "predictor@1.service tailorbird-predictor@2"))
+    machine.running = "\n".join(
+        f"tailorbird-{name}.service loaded active running"
+        for name in ("broker", "predictor@1", "predictor@2", "predictor@shadow")
+    )
+    install()
+    assert machine.commands[-1].endswith(" tailorbird-export.timer tailorbird-predictor@shadow.service")
+
+
+def test_folders_outside_the_state_are_made(install: Install, places: Places) -> None:
+    """Of the database and of its backups: a unit does not start where one is missing."""
+    places.config.parent.mkdir()
+    data, copies = places.state.parent / "data", places.state.parent / "copies"
+    places.config.write_text(
+        f'[paths]\nstate = "{places.state}"\n[upkeep]\nbackups = "{copies}"\n'
+        f'[broker]\ncredentials = "{places.credentials}"\n'
+        f'[store]\nurl = "sqlite:///{data}/tailorbird.db"\n'
+    )
+    install()
+    assert [0o750, 0o750] == [folder.stat().st_mode & 0o777 for folder in (data, copies)]
 
 
 def test_failed_upgrade_keeps_rows_where_the_schema_is_the_same(install: Install, places: Places) -> None:
