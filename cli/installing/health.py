@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,37 +20,69 @@ MANY_RESTARTS = 5
 """A unit that systemd has started again so often will not become healthy by waiting."""
 
 
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of a unit. `restarts`: how often it has started it again by itself."""
+
+    name: str
+    active: str = "unknown"
+    sub: str = ""
+    status: str = ""
+    restarts: int = 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it says that it migrates, or loads a model: systemd ends it where it stops saying so."""
+        return self.active == "activating" and self.sub == "start" and self.status.startswith("starting")
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.name} is {self.active}{self.status and f' ({self.status})'}"
+
+
 def wait_until_healthy(
     machine: Machine, places: Places, settings: Settings, chosen: Chosen, began: datetime
 ) -> None:
-    """Wait for health. Raises CannotRun with what is missing, or the last words of a unit that cannot run."""
-    start = time.monotonic()
-    while missing := _missing(machine, places, settings, chosen, began):
-        waited_s = time.monotonic() - start
-        for unit in chosen.units():
-            if restarts(machine, unit) >= MANY_RESTARTS:
-                raise CannotRun(f"{unit} ends again and again{_last_words(machine, unit)}")
-        if waited_s > HEALTHY_S:
-            raise CannotRun(f"not healthy after {waited_s:.0f} s: {', '.join(missing)}")
+    """Wait for health, and as long as a unit is at its start. Raises CannotRun with what is missing.
+
+    Or at once with the last words of a unit that ends again and again.
+    """
+    deadline = time.monotonic() + HEALTHY_S
+    while True:
+        units = units_now(machine, chosen.units())
+        for unit in units:
+            if unit.restarts >= MANY_RESTARTS:
+                raise CannotRun(f"{unit.name} ends again and again{_last_words(machine, unit.name)}")
+        missing = [str(unit) for unit in units if unit.active != "active"]
+        if not missing:
+            report = _report(machine, places)
+            missing = unserved(report, expected(settings, chosen), began)
+            missing += unseen(report, settings, chosen, began)
+        if not missing:
+            return
+        if any(unit.is_starting for unit in units):
+            deadline = time.monotonic() + HEALTHY_S
+        elif time.monotonic() > deadline:
+            raise CannotRun(f"not healthy after {HEALTHY_S:.0f} s: {', '.join(missing)}")
         time.sleep(STEP_S)
 
 
-def restarts(machine: Machine, unit: str) -> int:
-    """Return how often systemd has started a unit again since it was asked to start it."""
-    said = machine.run("systemctl", "show", "--value", "-p", "NRestarts", unit, check=False).strip()
-    return int(said) if said.isdigit() else 0
-
-
-def _missing(
-    machine: Machine, places: Places, settings: Settings, chosen: Chosen, began: datetime
-) -> list[str]:
-    units = chosen.units()
-    said = machine.run("systemctl", "is-active", *units, check=False).split()
-    inactive = [f"{unit} is {state}" for unit, state in zip(units, said, strict=False) if state != "active"]
-    if inactive:
-        return inactive
-    report = _report(machine, places)
-    return unserved(report, expected(settings, chosen), began) + unseen(report, settings, chosen, began)
+def units_now(machine: Machine, names: Sequence[str]) -> list[Unit]:
+    """Ask systemd for each unit's state."""
+    asked = "Id,ActiveState,SubState,StatusText,NRestarts"
+    said = machine.run("systemctl", "show", "-p", asked, *names, check=False)
+    found = {}
+    for block in said.split("\n\n"):
+        words = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        count = words.get("NRestarts", "")
+        found[words.get("Id", "")] = Unit(
+            words.get("Id", ""),
+            words.get("ActiveState", "unknown"),
+            words.get("SubState", ""),
+            words.get("StatusText", ""),
+            int(count) if count.isdigit() else 0,
+        )
+    return [found.get(name, Unit(name)) for name in names]
 
 
 def _report(machine: Machine, places: Places) -> Mapping[str, Any]:
