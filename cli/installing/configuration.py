@@ -1,5 +1,6 @@
 """The administrator's own files: written where there are none, and never again."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -88,8 +89,11 @@ def has_credentials(settings: Settings) -> bool:
 
 
 def write_credentials(settings: Settings) -> None:
-    """Make a password for each account that has none, for root to read."""
-    make_credentials(settings.broker.credentials)
+    """Make a password for each account that has none, for root to read; below the state as its owner."""
+    credentials, state = settings.broker.credentials, settings.paths.state
+    below = credentials.is_relative_to(state)
+    with acting_as_owner(state) if below else contextlib.nullcontext():
+        make_credentials(credentials)
 
 
 def make_folders(machine: Machine, settings: Settings) -> None:

@@ -18,9 +18,10 @@ import pytest
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from cli import doctor_files
+from cli.errors import CannotRun
 from cli.installing.configuration import add_bundles
 from cli.installing.database import copies, save
-from cli.ownership import acting_as_owner, make_folder, owner_of
+from cli.ownership import acting_as_owner, become_owner, make_folder, owner_of
 from store import database, upgrading
 
 NOBODY = 65534
@@ -111,6 +112,7 @@ def stored(foreign: Foreign) -> Foreign:
     return foreign
 
 
+@pytest.mark.timeout(180)  # five programs, one after the other
 def test_commands_leave_only_what_belongs_to_the_owner_of_the_state(stored: Foreign) -> None:
     """Each does its work, and root is gone from the state."""
     copy = stored.state / "backups" / "mine.db"
@@ -159,6 +161,16 @@ def test_password_file_is_the_callers(foreign: Foreign) -> None:
     assert 0 == foreign.run("client", "add", "t", "--role", "source", "--password-file", file).returncode
     assert (0, 0o600) == (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode))
     assert file.read_text().strip()
+
+
+def test_python_that_the_owner_may_not_read_is_told(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is given up: half a program would fail somewhere later."""
+    monkeypatch.setattr(os, "__file__", str(foreign.secret))
+    with pytest.raises(CannotRun, match=r"belongs to user 65534, who may not read this Python"):
+        become_owner(foreign.state)
+    assert 0 == os.geteuid()
 
 
 def test_tls_init_writes_no_key_into_roots_folder(foreign: Foreign) -> None:
