@@ -12,9 +12,7 @@ from broker.connection import Will
 from broker.credentials import Credentials
 from broker.listeners import Listener
 from broker.messages import JSON_TYPE
-from broker.mqtt_words import connect_properties
-
-RECEIVE_MAXIMUM = 1000
+from broker.mqtt_words import RECEIVE_MAXIMUM, connect_properties
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.connection import Capabilities
 
+RECEIVE_MAXIMUM = 65_535
+"""So many messages may be on their way to one of our clients, unacknowledged: as many as there are numbers.
+
+Its inbox is bounded by not reading; in the broker, what is on its way counts for no queue's limit.
+"""
 NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
 # MQTT 5, 2.4: reason code -> kind of notice.

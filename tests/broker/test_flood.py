@@ -5,6 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from broker.connection import Delivery, Notice
 from broker.errors import Unreachable
@@ -75,6 +79,51 @@ def test_flooding_client_is_cut_off_and_nobody_loses_what_was_answered(
         other.publish("good/x", b"hello")
         watch = Watch(other)
         until(lambda: b"hello" in watch.payloads())
+    finally:
+        reach.stop()
+        small_broker.kill()
+
+
+def absent_reader(port: int) -> None:
+    """Subscribe with QoS 1 and a session that never ends, and leave."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="absent", protocol=paho.MQTTv5)
+    client.username_pw_set(TESTER.user, TESTER.password)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 0xFFFFFFFF
+    subscribed: list[object] = []
+    client.on_subscribe = lambda *_: subscribed.append(_)
+    client.connect("127.0.0.1", port, properties=properties)
+    until(lambda: not client.loop(0.05) and client.is_connected())
+    client.subscribe("x/#", qos=1)
+    until(lambda: not client.loop(0.05) and bool(subscribed))
+    client.disconnect()
+    while client.loop(0.05) == 0:
+        pass
+
+
+def test_reader_that_stays_away_costs_nobody_the_line(small_broker: RunningMosquitto) -> None:
+    """Three times the broker's memory goes by while its session waits; a service misses none of it."""
+    small_broker.start()
+    reach = Reaching()
+    port = small_broker.settings.broker.port
+    try:
+        absent_reader(port)
+        service = wait_connected(reach(port, "x/#", client_id="service", credentials=TESTER))
+        sender = wait_connected(reach(port, client_id="sender", credentials=TESTER))
+        came: list[int] = []
+        for number in range(3 * MEMORY_MB * 1_000_000 // len(PAYLOAD)):
+            sender.publish("x/y", number.to_bytes(4, "big") + PAYLOAD)
+            while len(came) <= number:
+                for item in service.receive(10, 1.0):
+                    if isinstance(item, Delivery):
+                        came.append(int.from_bytes(item.payload[:4], "big"))
+                        service.acknowledge(item)
+                    else:
+                        assert "connected" == item.kind
+        assert list(range(len(came))) == came
+        assert resident_mb(small_broker.pid) < MEMORY_MB + 30
+        late = wait_connected(reach(port, client_id="late", credentials=TESTER))
+        late.publish("x/y", b"let in")
     finally:
         reach.stop()
         small_broker.kill()
