@@ -21,11 +21,21 @@ START_S = 30.0
 STUCK_S = 60.0
 GOES_ON = frozenset(
     {
-        *("batch-too-large", "cannot-read", "metrics-not-served", "monitor-failed", "notes-not-written"),
-        *("results-not-written", "shadow-behind", "shadow-failed"),
+        *("cannot-read", "metrics-not-served", "monitor-failed", "notes-not-written"),
+        *("results-not-written", "retention-failed", "shadow-behind", "shadow-failed"),
     }
 )
 """Troubles in spite of which images flow."""
+WAITS = frozenset(
+    {
+        *("broker-away", "refused", "taken-over", "not-authorised", "too-large", "quota"),
+        *("no-predictor", "no-store", "no-input-spec", "canary-missed"),
+        *("inbox-away", "ledger-trouble", "disk-low", "disk-full"),
+        *("database-away", "database-damaged", "database-in-use", "database-io", "database-locked"),
+        *("database-missing", "database-read-only", "database-unfit", "database-unreadable"),
+    }
+)
+"""Troubles during which images wait."""
 
 
 @dataclass(frozen=True)
