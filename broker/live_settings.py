@@ -1,21 +1,26 @@
 """SIGHUP: the configuration is read again, what is safe is taken over, and the rest is named.
 
 A service says with `Live` which keys it takes over while it runs. Whatever else has changed, as far as it
-concerns the service, needs a restart: one line for each such key. A wrong file is one line; nothing changes.
+concerns the service, needs a restart: one line for each such key, which names what is to be restarted. A
+wrong file is one line; nothing changes. What was taken over and what still waits must go together as well: a
+key for which they would not keeps its value, and its line says why.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from broker.errors import SettingsError
+from broker.listeners import own_listener
 from broker.settings import Settings
+from broker.settings_agreement import troubles
 
 if TYPE_CHECKING:
     from broker.line import Line
 
+RESTART = "setting-needs-restart"
 ALWAYS_LIVE = frozenset({"log.level", "log.format", "log.prefix", "health.stuck_s"})
 EVERYBODY = ("paths", "broker", "log", "health")
 CONCERNS: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +37,14 @@ CONCERNS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """The sections, and single keys of others' sections, that a service reads."""
+BROKERS_OWN = frozenset(
+    f"broker.{key}" for key in ("tls_certificate", "tls_key", "allow_plain", "memory_mb", "max_clients")
+)
+"""Keys that only the managed broker reads."""
+BROKERS_TOO = frozenset(f"broker.{key}" for key in ("manage", "root", "credentials", "max_packet_bytes"))
+"""Keys that the managed broker reads as every service does."""
+LISTENERS = frozenset(f"broker.{key}" for key in ("host", "port", "tls", "local_port"))
+"""Keys that say where the managed broker listens, and by that perhaps where a service finds it."""
 NOT_READ = frozenset({"predictor_service.instances", "predictor_service.shadow", "model.training_data"})
 """Keys that only `up` reads."""
 
@@ -59,6 +72,36 @@ def concerns(service: str, key: str) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in CONCERNS.get(service, ())) and (
         key not in NOT_READ
     )
+
+
+def to_restart(key: str, before: Settings, after: Settings) -> str:
+    """Say who must be restarted for a key, "" when nobody reads it."""
+    if not (before.broker.manage or after.broker.manage):
+        return "" if key in BROKERS_OWN else "this service"
+    if key in LISTENERS and own_listener(before.broker) == own_listener(after.broker):
+        return "the broker"
+    if key in BROKERS_OWN:
+        return "the broker"
+    return "the broker and this service" if key in LISTENERS | BROKERS_TOO else "this service"
+
+
+def taken_over(before: Settings, after: Settings, live: list[str]) -> Settings:
+    """Return the settings with those of the keys that go together with what stays.
+
+    One after the other, and again those that went only with a later one.
+    """
+    waiting = live
+    while True:
+        left = []
+        for key in waiting:
+            tried = with_keys(before, after, [key])
+            if troubles(tried):
+                left.append(key)
+            else:
+                before = tried
+        if len(left) == len(waiting):
+            return before
+        waiting = left
 
 
 def with_keys(before: Settings, after: Settings, keys: list[str]) -> Settings:
@@ -107,20 +150,39 @@ class Reloading:
         except SettingsError as error:
             line.event("error", "settings-not-reloaded", f"{error}; the old ones stay")
             return
-        keys = [key for key in changed_keys(self.settings, after) if concerns(line.service, key)]
+        changed = changed_keys(self.settings, after)
+        keys = [key for key in changed if concerns(line.service, key)]
         live = [key for key in keys if key in ALWAYS_LIVE or key in line.live.keys]
-        self.settings = with_keys(self.settings, after, live)
+        others = [key for key in changed if key not in keys]  # it reads them only to see what goes together
+        before = self.settings
+        self.settings = taken_over(before, after, [*others, *live])
         self._general(self.settings)
         line.live.apply(self.settings)
-        for key in keys:
-            shown = "[{}] {}".format(*key.split("."))
-            if key in live:
-                line.event(
-                    "info", "setting-changed", f"{shown} is {_value(after, *key.split('.'))} from now on"
-                )
-            else:
-                line.event(
-                    "warning", "setting-needs-restart", f"{shown} has changed: restart this service for it"
-                )
-        if not keys:
+        told = [
+            _taken(key, after, self.settings) if key in live else _waiting(key, before, after) for key in keys
+        ]
+        for level, event, detail in filter(None, told):
+            line.event(level, event, detail)
+        if not any(told):
             line.event("info", "settings-reloaded", "nothing that concerns this service has changed")
+
+
+Told = tuple[Literal["info", "warning"], str, str]
+
+
+def _waiting(key: str, before: Settings, after: Settings) -> Told | None:
+    """Say who is to be restarted for a changed key."""
+    who = to_restart(key, before, after)
+    shown = "[{}] {}".format(*key.split("."))
+    return ("warning", RESTART, f"{shown} has changed: restart {who} for it") if who else None
+
+
+def _taken(key: str, after: Settings, now: Settings) -> Told:
+    """Say whether a key that can be taken over was."""
+    section, name = key.split(".")
+    shown, value = f"[{section}] {name}", _value(now, section, name)
+    if value == _value(after, section, name):
+        return "info", "setting-changed", f"{shown} is {value} from now on"
+    wrong = troubles(with_keys(now, after, [key]))
+    why = "; ".join(f"[{one}] {other}: {trouble}" for one, other, trouble in wrong)
+    return "warning", RESTART, f"{shown} stays {value} until this service is restarted, else {why}"

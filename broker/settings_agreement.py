@@ -12,9 +12,13 @@ Trouble = tuple[str, str, str]
 
 def agree(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raise SettingsError, with the key's file or variable, for the first values that do not go together."""
-    troubles = (*_broker(settings.broker), *_agent(settings.ingest_agent), *_health(settings))
-    for section, key, trouble in troubles[:1]:
+    for section, key, trouble in troubles(settings)[:1]:
         raise SettingsError(f"{origins[f'{section}.{key}']}: [{section}] {key}: {trouble}")
+
+
+def troubles(settings: Settings) -> list[Trouble]:
+    """Return what does not go together."""
+    return [*_broker(settings.broker), *_agent(settings.ingest_agent), *_health(settings)]
 
 
 def _agent(agent: IngestAgent) -> Iterator[Trouble]:

@@ -6,9 +6,10 @@ import pytest
 
 from broker.errors import SettingsError
 from broker.line import Line
-from broker.live_settings import CONCERNS, Live, Reloading, changed_keys
+from broker.live_settings import CONCERNS, Live, Reloading, changed_keys, taken_over
 from broker.memory import MemoryBroker
 from broker.settings import Settings
+from broker.settings_agreement import troubles
 from broker.topics import Topics
 
 MakeSettings = Callable[..., Settings]
@@ -103,3 +104,76 @@ def test_what_a_service_reads_is_named_as_the_settings_are() -> None:
         section, _, key = name.partition(".")
         assert not key or key in getattr(plain, section).__struct_fields__
         assert section in plain.__struct_fields__
+
+
+@pytest.mark.parametrize(
+    ("changed", "who"),
+    [
+        ({"memory_mb": 500}, "the broker"),
+        ({"max_clients": 500}, "the broker"),
+        ({"port": 3}, "the broker and this service"),
+        ({"root": "other"}, "the broker and this service"),
+        ({"keepalive_s": 77}, "this service"),
+        ({"memory_mb": 500, "manage": False}, "the broker"),
+    ],
+)
+def test_who_is_to_be_restarted_is_named(
+    scene: Scene, make_settings: MakeSettings, changed: dict[str, object], who: str
+) -> None:
+    """The broker for what only the broker reads."""
+    port = scene.reloading.settings.broker.port
+    key = next(iter(changed))
+    said = scene.reload(make_settings(broker={"port": port, **changed}))
+    assert ("setting-needs-restart", f"[broker] {key} has changed: restart {who} for it") in said
+
+
+def test_outside_port_is_the_brokers_business(make_settings: MakeSettings) -> None:
+    """Services keep their own port on loopback."""
+    outside = {"host": "0.0.0.0", "local_port": 5}
+    scene = Scene(make_settings(broker={**outside, "port": 3}))
+    said = scene.reload(make_settings(broker={**outside, "port": 4}))
+    assert [("setting-needs-restart", "[broker] port has changed: restart the broker for it")] == said
+
+
+def test_brokers_keys_are_nobodys_where_it_is_not_ours(make_settings: MakeSettings) -> None:
+    """An external broker does not read them."""
+    scene = Scene(make_settings(broker={"manage": False, "port": 3}))
+    said = scene.reload(make_settings(broker={"manage": False, "port": 3, "memory_mb": 500}))
+    assert [("settings-reloaded", "nothing that concerns this service has changed")] == said
+
+
+def test_key_that_does_not_go_with_what_stays_keeps_its_value(make_settings: MakeSettings) -> None:
+    """The file is well by itself, but the agent decodes with the old decode_s until its restart."""
+    scene = Scene(make_settings(broker={"port": 3}))
+    scene.line.service = "ingest_agent"
+    before = scene.reloading.settings
+    shorter = make_settings(broker={"port": 3}, ingest_agent={"decode_s": 1.0}, health={"stuck_s": 5.0})
+    said = {detail: event for event, detail in scene.reload(shorter)}
+    assert before.health.stuck_s == scene.general[-1].health.stuck_s
+    assert not troubles(scene.general[-1])
+    stays = f"[health] stuck_s stays {before.health.stuck_s} until this service is restarted, else "
+    assert any(detail.startswith(stays) for detail in said)
+    assert "setting-changed" not in said.values()
+
+
+def test_key_goes_with_another_services_key(scene: Scene, make_settings: MakeSettings) -> None:
+    """To the store, which decodes nothing, both are new at once."""
+    port = scene.reloading.settings.broker.port
+    shorter = make_settings(broker={"port": port}, ingest_agent={"decode_s": 1.0}, health={"stuck_s": 5.0})
+    assert [("setting-changed", "[health] stuck_s is 5.0 from now on")] == scene.reload(shorter)
+    assert 5.0 == scene.general[-1].health.stuck_s
+
+
+def test_keys_that_go_only_together_are_taken_over_together(make_settings: MakeSettings) -> None:
+    """In whatever order they stand."""
+    for first, then in (((1.0, 2.0), (5.0, 9.0)), ((5.0, 9.0), (1.0, 2.0))):
+        old, new = (
+            make_settings(ingest_agent={"resend_min_s": least, "resend_max_s": most})
+            for least, most in (first, then)
+        )
+        keys = ["ingest_agent.resend_max_s", "ingest_agent.resend_min_s"]
+        for order in (keys, keys[::-1]):
+            assert then == (
+                (own := taken_over(old, new, order).ingest_agent).resend_min_s,
+                own.resend_max_s,
+            )
