@@ -6,7 +6,6 @@
 Everything it needs is written to `<state>/broker/`. 2.0.11 (Debian 12) is the oldest that is tested.
 """
 
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,18 +22,16 @@ from broker.mosquitto_program import (
     check_version,
     find_mosquitto,
 )
-from broker.mqtt_words import RECEIVE_MAXIMUM
 from broker.private_files import make_private_folder, write_private
 from broker.settings import Broker, Settings
 
 # No line of this file may make the broker drop a message that a connected client would get and whose sender
-# it has answered. To such a client Mosquitto sends up to 65,535 messages ahead of its acknowledgements (our
-# own clients ask for as many), and only what waits behind them counts for `max_queued_bytes`; `queue_bytes`
-# is so large that the whole memory ends first. What bounds these queues is each agent's window of
-# unanswered batches, and clients that leave when they cannot take more. (`max_queued_messages` 0 would be
-# no limit, but with it 2.0.11 cuts a client off at its first forbidden message.) Against clients that
-# flood, the whole memory has a limit: who publishes beyond it is cut off before he gets an answer, and may
-# come again when queues are shorter.
+# it has answered. `max_queued_bytes` does not: what a client that names no Receive Maximum, as ours, has
+# yet to acknowledge counts as sent with `max_inflight_messages 0`, however much it is, and 2.0.11 drops
+# nothing of that. What bounds these queues is each agent's window of unanswered batches, and clients that
+# leave when they cannot take more. (`max_queued_messages` 0 would be no limit, but with it 2.0.11 cuts a
+# client off at its first forbidden message.) Against clients that flood, the whole memory has a limit: who
+# publishes beyond it is cut off before he gets an answer, and may come again when queues are shorter.
 #
 # None of our clients keeps a session. One from outside may, and stay away: all that is kept for it counts
 # for `max_queued_bytes`, behind which it misses messages and the line goes on. After an hour, the shortest
@@ -65,8 +62,8 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S
 {listeners}
 """
 
-MESSAGE_BYTES = 150
-"""What Mosquitto 2.0.11 takes for a message beside its payload, rather too little (measured: 210)."""
+ABSENT_SHARE = 4
+"""A client that is away may hold one such part of the broker's memory."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +102,8 @@ def configuration(broker: Broker, folder: Path) -> str:
         max_packet_bytes=broker.max_packet_bytes,
         listeners="\n".join(line for one in managed_listeners(broker) for line in _listener(one, broker)),
         memory_bytes=broker.memory_mb * 1_000_000,
-        queue_bytes=queue_bytes(broker.memory_mb * 1_000_000),
+        queue_bytes=broker.memory_mb * 1_000_000 // ABSENT_SHARE,
     )
-
-
-def queue_bytes(memory_bytes: int) -> int:
-    """Return the largest queue for an absent client, in bytes, that a connected one cannot reach.
-
-    With payloads of s bytes a connected client's queue is full at 65,535 (s + o) + q (1 + o / s) bytes of
-    memory; o is MESSAGE_BYTES. That is least at s = sqrt(q o / 65,535), namely (sqrt(q) + sqrt(65,535 o))^2,
-    and q is such that this is all the memory.
-    """
-    return round((math.sqrt(memory_bytes) - math.sqrt(RECEIVE_MAXIMUM * MESSAGE_BYTES)) ** 2)
 
 
 def _server_files(broker: Broker) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from broker.connection import Will
 from broker.credentials import Credentials
 from broker.listeners import Listener
 from broker.messages import JSON_TYPE
-from broker.mqtt_words import RECEIVE_MAXIMUM, connect_properties
+from broker.mqtt_words import connect_properties
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,6 @@ def paho_client(who: Client) -> paho.Client:
         who.port,
         who.keepalive_s,
         clean_start=True,
-        properties=connect_properties(RECEIVE_MAXIMUM, who.max_packet_bytes),
+        properties=connect_properties(who.max_packet_bytes),
     )
     return client

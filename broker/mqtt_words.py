@@ -9,11 +9,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.connection import Capabilities
 
-RECEIVE_MAXIMUM = 65_535
-"""So many messages may be on their way to one of our clients, unacknowledged: as many as there are numbers.
-
-Its inbox is bounded by not reading; in the broker, what is on its way counts for no queue's limit.
-"""
 NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
 # MQTT 5, 2.4: reason code -> kind of notice.
@@ -83,11 +78,14 @@ def capabilities_of(connack: Properties, learned_bytes: int | None = None) -> Ca
     )
 
 
-def connect_properties(receive_maximum: int, max_packet_bytes: int) -> Properties:
-    """Return what the client says of itself: no session is kept, and this much is taken at once."""
+def connect_properties(max_packet_bytes: int) -> Properties:
+    """Return what the client says of itself: no session is kept, and so much is taken in one message.
+
+    It names no Receive Maximum: Mosquitto would drop what it has answered for when more than that waits
+    (`broker.mosquitto`). The inbox is bounded by not reading.
+    """
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = 0
-    properties.ReceiveMaximum = receive_maximum
     properties.MaximumPacketSize = max_packet_bytes
     return properties
 

@@ -129,6 +129,34 @@ def test_reader_that_stays_away_costs_nobody_the_line(small_broker: RunningMosqu
         small_broker.kill()
 
 
+def test_service_that_is_slow_misses_nothing(small_broker: RunningMosquitto) -> None:
+    """It holds more than an absent client may, in more messages than any Receive Maximum of before."""
+    small_broker.start()
+    reach = Reaching()
+    port = small_broker.settings.broker.port
+    number, payload = 3000, bytes(5000)
+    try:
+        slow = wait_connected(reach(port, "x/#", client_id="slow", credentials=TESTER, inbox=Inbox(2, 10**6)))
+        sender = wait_connected(reach(port, client_id="sender", credentials=TESTER))
+        answered: list[int] = []
+        for one in range(number):
+            done = functools.partial(answered.append, one)
+            sender.publish("x/y", one.to_bytes(4, "big") + payload, on_acknowledged=done)
+        until(lambda: len(answered) == number)
+        came: list[int] = []
+        while len(came) < number:
+            items = slow.receive(10, 5.0)
+            assert items, f"only {len(came)} came"
+            for item in items:
+                if isinstance(item, Delivery):
+                    came.append(int.from_bytes(item.payload[:4], "big"))
+                    slow.acknowledge(item)
+        assert list(range(number)) == came
+    finally:
+        reach.stop()
+        small_broker.kill()
+
+
 def test_more_clients_than_there_may_be_are_not_let_in(small_broker: RunningMosquitto) -> None:
     """Those who are there stay; Mosquitto 2.0.11 lets one more in than it is told."""
     small_broker.start()
