@@ -1,5 +1,6 @@
 """The agent as a process: `python -m ingest_agent`."""
 
+import ctypes
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from broker.process import service_main
 from broker.settings import Settings
 from broker.topics import Topics, canary_source
 from ingest_agent.agent import Agent
+from ingest_agent.decoder_process import PR_SET_DUMPABLE
 from ingest_agent.ledger import LedgerTrouble
 from ingest_agent.lock import AlreadyRunning
 
@@ -24,8 +26,15 @@ def subscriptions(settings: Settings, topics: Topics) -> Sequence[str]:
     )
 
 
+def close_memory() -> None:
+    """Let no other process of this user read this one's memory, passwords included, nor dump it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def run(settings: Settings, line: Line) -> None:
     """Be the agent until the line is asked to stop."""
+    close_memory()
     with Agent(settings, line) as agent:
         agent.run()
 

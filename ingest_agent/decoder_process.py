@@ -1,8 +1,11 @@
-"""The process that decodes, and can do nothing else: `python -m ingest_agent.decoder_process FD SECONDS MB`.
+"""The process that decodes: `python -m ingest_agent.decoder_process FD SECONDS MB`.
 
-Image libraries read what strangers wrote, and are where it goes wrong: a crash here costs one image, and code
-that somebody smuggles in finds no file to open, no socket to make and nobody else's memory. Bytes come in and
-pixels go out by one socket, whose other end is the agent's; when that closes, this ends.
+Image libraries read what strangers wrote, and are where it goes wrong: a crash here costs one image. Code
+that somebody smuggles in opens no file and no socket; where system calls are filtered (Linux on x86_64 and
+aarch64) it renames, deletes and changes no file either, reads nobody else's memory and signals nobody. Where
+they are not, it may do what the agent's user may and needs no new descriptor: rename, delete, chmod, kill.
+
+Bytes come in and pixels go out by one socket, whose other end is the agent's; when that closes, this ends.
 
     request   images, length of the spec; the spec as JSON; the length of each image; the images
     answers   for each image: its kind, the seconds it took, length; then pixels, or the reason as JSON
@@ -22,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest_agent.preparing import Prepared, Unprepared, prepared
+from ingest_agent.system_calls import filter_system_calls
 from model.preprocessing import InputSpec
 
 REQUEST = struct.Struct("<II")
@@ -60,6 +64,8 @@ def main() -> None:
 def confine(memory_mb: int) -> None:
     """Give up what decoding does not need: files, sockets, processes, core dumps, all but some memory.
 
+    Where there is a filter of system calls, it alone would do for most; the limits hold everywhere.
+
     RLIMIT_NOFILE 0 forbids every new descriptor, of a file or a socket; the open ones stay.
     """
     if sys.platform == "linux":
@@ -79,6 +85,7 @@ def confine(memory_mb: int) -> None:
     }
     for kind, limit in limits.items():
         resource.setrlimit(kind, (limit, limit))
+    filter_system_calls()
 
 
 def serve(link: socket.socket, cpu_s: float) -> None:

@@ -1,6 +1,7 @@
 """Decoding in a process of its own: what crashes, hangs or breaks out costs one image."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ingest_agent import decoder as decoder_module
 from ingest_agent.decoder import Bounds, Decoder
 from ingest_agent.decoder_process import ANSWER, PIXELS, REASON
 from ingest_agent.preparing import CannotPrepare, Prepared, Unprepared, prepared
+from ingest_agent.system_calls import ARCHITECTURES, EQUAL, INSTRUCTION, LOAD, RETURN, program
 from model.preprocessing import InputSpec
 from tests.ingest_agent.workbench import picture
 from tests.model.hostile_files import jpeg_of_countless_scans
@@ -54,6 +56,9 @@ def cursed(data, spec):
         return Unprepared("not-an-image", str(socket.socket()))
     if data == b"fork":
         return Unprepared("not-an-image", str(os.fork()))
+    if data.startswith(b"try "):
+        exec(data[4:])
+        return Unprepared("not-an-image", "it did")
     if data.startswith(b"say "):
         os.write(int(sys.argv[1]), data[4:])
         return prepared(b"", spec)
@@ -178,6 +183,45 @@ def test_process_starts_no_other(make: Callable[..., Decoder], monkeypatch: pyte
     assert [reason for reason in reasons(answers)[2:] if reason] == [
         one.reason for one in (prepared(data, SPEC) for data in files) if isinstance(one, Unprepared)
     ]
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ARCHITECTURES, reason="system calls are filtered elsewhere only"
+)
+def test_process_touches_neither_files_nor_processes(cursed: Decoder, tmp_path: Path) -> None:
+    """Neither a database of the same user, nor the agent, whose child it is."""
+    file = tmp_path / "database"
+    file.write_text("rows")
+    file.chmod(0o640)
+    pid = os.getpid()
+    for attempt in (
+        f"os.unlink({str(file)!r})",
+        f"os.rename({str(file)!r}, {str(file)!r} + '2')",
+        f"os.chmod({str(file)!r}, 0o666)",
+        f"os.truncate({str(file)!r}, 0)",
+        f"os.utime({str(file)!r}, (0, 0))",
+        f"os.mkdir({str(tmp_path / 'folder')!r})",
+        f"os.kill({pid}, 0)",
+        "os.execv('/bin/true', ['true'])",
+        f"1 / (ctypes.CDLL(None).process_vm_readv({pid}, None, 0, None, 0, 0) + 1)",
+    ):
+        answers = cursed.prepare([f"try {attempt}".encode(), picture()], SPEC, nothing)
+        assert ["crashes-decoder", ""] == reasons(answers), attempt
+    assert (["database"], "rows", 0o640) == (
+        [one.name for one in tmp_path.iterdir()],
+        file.read_text(),
+        file.stat().st_mode & 0o777,
+    )
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_filter_of_system_calls_is_what_the_kernel_takes(machine: str) -> None:
+    """Eight bytes an instruction, fewer than its 4096, and no jump beyond the end."""
+    steps = list(INSTRUCTION.iter_unpack(program(machine, 4711)))
+    assert len(steps) < 4096
+    for at, (code, yes, no, _) in enumerate(steps):
+        assert code in {LOAD, EQUAL, RETURN}
+        assert at + 1 + max(yes, no) < len(steps) or code == RETURN
 
 
 def test_process_takes_no_more_memory_than_it_is_given(cursed: Decoder) -> None:
