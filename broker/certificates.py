@@ -22,8 +22,6 @@ from broker.errors import BrokerProblem
 from broker.private_files import READABLE, make_private_folder, write_private
 
 AUTHORITY_DAYS = 3650
-SERVER_DAYS = 397
-"""A little more than a year; some clients refuse certificates that last longer."""
 CLOCKS_DIFFER = timedelta(hours=1)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 

@@ -1,5 +1,7 @@
 """What `doctor` hears from the broker: whether it can be reached, what it can do, whom it lets in."""
 
+import http.client
+import json
 import os
 import secrets
 import socket
@@ -17,6 +19,7 @@ from cli.errors import CannotRun
 from cli.finding import Finding, bad, ok, warn
 
 CONNECT_S = 3.0
+FIGURES = {"ingest_agent": "agent_port", "predictor_service": "predictor_port", "store": "store_port"}
 
 
 def broker(settings: Settings) -> Iterator[Finding]:
@@ -112,17 +115,35 @@ def services(settings: Settings) -> Iterator[Finding]:
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """Say whether the page's port is free."""
-    page = settings.dashboard
-    family = socket.AF_INET6 if ":" in page.host else socket.AF_INET
-    with socket.socket(family) as probe:
+    """Say of the page's and the figures' ports whether somebody else has them.
+
+    Who has the broker's is found out by the accounts.
+    """
+    page, metrics = settings.dashboard, settings.metrics
+    yield _port("[dashboard] port", page.host, page.port, "if not the page: another port")
+    for service, key in FIGURES.items():
+        port = getattr(metrics, key)
+        if port and not _is_ours(metrics.host, port, service):
+            yield _port(f"[metrics] {key}", metrics.host, port, "it is not ours: name another port, or 0")
+
+
+def _port(key: str, host: str, port: int, advice: str) -> Finding:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.settimeout(1.0)
-        taken = probe.connect_ex((page.host, page.port)) == 0
+        taken = probe.connect_ex((host, port)) == 0
     if taken:
-        yield warn(
-            "ports",
-            f"something listens on {page.host}:{page.port}, [dashboard] port",
-            "if not the page: another port",
-        )
-    else:
-        yield ok("ports", f"{page.host}:{page.port} is free for [dashboard]")
+        return warn("ports", f"something listens on {host}:{port}, {key}", advice)
+    return ok("ports", f"{host}:{port} is free for {key}")
+
+
+def _is_ours(host: str, port: int, service: str) -> bool:
+    """Tell whether a service of ours answers there."""
+    connection = http.client.HTTPConnection(host, port, timeout=1.0)
+    try:
+        connection.request("GET", "/health")
+        found = json.loads(connection.getresponse().read(100_000))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(found, dict) and found.get("service") == service

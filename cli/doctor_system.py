@@ -110,8 +110,24 @@ def _of_tls(settings: Settings) -> tuple[list[Path], list[Path]]:
     )
 
 
+def _advice(file: Path) -> str:
+    """Say what makes a certificate new; no authority can renew itself."""
+    if file.name == "ca.crt":
+        return "./tailorbird tls init --force, or replace your own; every client then needs the new ca.crt"
+    authority = file.with_name("ca.crt")
+    try:
+        ends_with_it = validity_of(authority).ends_at <= validity_of(file).ends_at
+    except BrokerProblem:
+        ends_with_it = False
+    if ends_with_it:
+        return (
+            f"./tailorbird tls init --force: {authority} ends with it; every client then needs the new ca.crt"
+        )
+    return "./tailorbird tls renew, or replace your own"
+
+
 def _certificate(file: Path) -> Finding:
-    advice = "./tailorbird tls renew, or replace your own"
+    advice = _advice(file)
     try:
         end = validity_of(file).ends_at
     except BrokerProblem as problem:

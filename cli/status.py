@@ -120,7 +120,20 @@ def _look_at_certificate(broker: Broker, report: Report) -> None:
     days = validity.left_days(datetime.now(UTC))
     if days < CERTIFICATE_DAYS:
         ends = f"ends in {days:.0f} days" if days > 0 else "has expired, so that no client outside connects"
-        report.trouble.append(f"the broker's certificate {ends}: ./tailorbird tls renew")
+        report.trouble.append(f"the broker's certificate {ends}: {_what_renews(broker, validity.ends_at)}")
+
+
+def _what_renews(broker: Broker, ends_at: datetime) -> str:
+    """Say what makes a new certificate that lasts longer than this one."""
+    from broker.certificates import validity_of
+
+    try:
+        goes_on = validity_of(broker.tls_certificate.with_name("ca.crt")).ends_at > ends_at
+    except BrokerProblem:
+        goes_on = True
+    if goes_on:
+        return "./tailorbird tls renew"
+    return "its authority ends with it: ./tailorbird tls init --force, and the new ca.crt to every client"
 
 
 def _retained(reader: Any) -> list[object]:

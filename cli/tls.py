@@ -1,6 +1,7 @@
 """`tls init` and `tls renew`: the certificates for a broker that clients outside may reach."""
 
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from broker.certificates import Validity
 
 DAYS = 397
+"""A little more than a year; some clients refuse certificates that last longer."""
 USUAL_PORT = 8883
 
 group = typer.Typer(
@@ -63,7 +65,7 @@ def init(
             f"there is {folder / 'ca.crt'} already; ./tailorbird tls renew makes a new certificate with it"
             " (--force: a new authority, whose ca.crt every client then needs)"
         )
-    _made(settings, make_certificates(folder, _names(settings, host or []), days))
+    _made(settings, make_certificates(folder, _names(settings, host or []), days), days)
     _show_how(settings, folder)
 
 
@@ -78,7 +80,7 @@ def renew(context: typer.Context, host: HostsOption = None, days: DaysOption = D
 
     settings = as_owner(context)
     names = _names(settings, host) if host else []
-    _made(settings, renew_certificate(_folder(settings), names, days))
+    _made(settings, renew_certificate(_folder(settings), names, days), days)
 
 
 def _folder(settings: Settings) -> Path:
@@ -100,11 +102,16 @@ def _names(settings: Settings, hosts: list[str]) -> list[str]:
     return [*hosts, *named, socket.gethostname(), socket.getfqdn(), *more]
 
 
-def _made(settings: Settings, made: "Validity") -> None:
+def _made(settings: Settings, made: "Validity", days: int) -> None:
     from broker.reloading import reload_broker
 
     names = ", ".join(made.names)
     answers().print(f"{made.file} is valid until {made.ends_at:%Y-%m-%d} for {names}")
+    if made.left_days(datetime.now(UTC)) < days - 1:
+        say(
+            f"that is less than {days} days: its authority, ca.crt, ends then; before that, ./tailorbird tls"
+            " init --force makes a new one, whose ca.crt every client needs"
+        )
     if reload_broker(settings) == "reloaded":
         say("the running broker shows it from the next connection on")
 

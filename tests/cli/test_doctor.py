@@ -11,8 +11,12 @@ import msgspec
 import pytest
 
 from broker.credentials import make_credentials
+from broker.line import Line
+from broker.memory import MemoryBroker
+from broker.metrics_server import MetricsServer
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
+from broker.topics import Topics
 from cli import doctor_files, doctor_system, upkeep_record
 from cli.application import main
 from cli.doctor_data import _clock_against, backups, bundle
@@ -22,6 +26,7 @@ from cli.installing.places import Places
 from cli.installing.units import Chosen, rendered
 from tests.cli.conftest import RunCli, RunningUp
 from tests.running_mosquitto import RunningMosquitto
+from tests.waiting import free_port
 
 Said = pytest.CaptureFixture[str]
 
@@ -202,6 +207,18 @@ def test_certificate_that_ends_is_told(own: Settings, days: int, state: str) -> 
     assert ("certificates", "bad") == states(doctor_system.certificates(own))[-1]
 
 
+def test_authority_that_ends_is_not_renewed_but_made_anew(own: Settings) -> None:
+    """`tls renew` signs with it, and no longer than it lasts."""
+    tls = own.paths.state / "tls"
+    tls.mkdir(parents=True)
+    for authority_days, advice in ((10, "./tailorbird tls init --force"), (900, "./tailorbird tls renew")):
+        write_certificate(tls / "ca.crt", authority_days)
+        write_certificate(tls / "server.crt", 10)
+        soon = [one for one in doctor_system.certificates(own) if one.state == "warn"]
+        assert all(one.advice.startswith(advice) for one in soon)
+        assert (2 if authority_days == 10 else 1) == len(soon)
+
+
 def test_file_that_is_no_certificate_is_a_warning(own: Settings) -> None:
     """One line, no traceback."""
     (own.paths.state / "tls").mkdir(parents=True)
@@ -235,8 +252,30 @@ def test_page_port_that_is_taken_is_a_warning(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         more = {"TAILORBIRD__DASHBOARD__PORT": str(taken.getsockname()[1])}
         settings = read_settings(config, more).settings
-        assert [("ports", "warn")] == states(ports(settings))
-    assert [("ports", "ok")] == states(ports(settings))
+        assert ("ports", "warn") == states(ports(settings))[0]
+    assert ("ports", "ok") == states(ports(settings))[0]
+
+
+def test_figures_port_that_somebody_else_has_is_a_warning(config: Path) -> None:
+    """Nobody there is our store: it says nothing, or something else."""
+    from cli.doctor_line import ports  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = read_settings(config, {"TAILORBIRD__METRICS__STORE_PORT": str(port)}).settings
+        warned = [one.said for one in ports(settings) if one.state == "warn"]
+    assert f"something listens on 127.0.0.1:{port}, [metrics] store_port" in warned
+
+
+def test_figures_port_that_our_own_service_has_is_well(config: Path) -> None:
+    """It answers by its name."""
+    from cli.doctor_line import ports  # noqa: PLC0415
+
+    line = Line(MemoryBroker().connect("store", []), Topics(), service="store", instance="main")
+    port = free_port()
+    settings = read_settings(config, {"TAILORBIRD__METRICS__STORE_PORT": str(port)}).settings
+    with MetricsServer(settings.metrics, line):
+        assert not [one for one in ports(settings) if "store_port" in one.said]
 
 
 @pytest.mark.slow
