@@ -10,6 +10,7 @@ import typer
 from broker.credentials import read_credentials
 from broker.listeners import own_listener
 from broker.messages import Event, JobSummary, Message
+from broker.private_files import make_private_folder, write_private
 from broker.settings import Settings
 from broker.topics import Topics
 from cli.ending import Ending
@@ -101,7 +102,7 @@ def welcome(settings: Settings) -> Iterator[str]:
 
 
 def subscribe_line(settings: Settings) -> str:
-    """Return a line that can be typed as it is, with the reader's account."""
+    """Return a line that can be typed as it is, with the reader's account, whose options it writes."""
     broker, at = settings.broker, own_listener(settings.broker)
     account = read_credentials(broker.credentials, "reader")
     words = ["mosquitto_sub", "-V", "5"]
@@ -110,6 +111,9 @@ def subscribe_line(settings: Settings) -> str:
     words += ["-t", Topics(broker.root).predictions()]
     if account is None:
         return shlex.join(words)
-    # The terminal, and a log that it may be written to, need not show the password.
-    password = f'"$(cut -d: -f2- {shlex.quote(str(broker.credentials / "reader"))})"'
-    return f"{shlex.join([*words, '-u', account.user])} -P {password}"
+    # mosquitto_sub reads options from a file of its name: so neither the terminal, a log that it may be
+    # written to, nor the list of processes shows the password.
+    folder = settings.paths.state / "reader"
+    make_private_folder(folder)
+    write_private(folder / "mosquitto_sub", f"-u {account.user}\n-P {account.password}\n")
+    return f"XDG_CONFIG_HOME={shlex.quote(str(folder))} {shlex.join(words)}"

@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,12 +35,20 @@ def test_up_says_where_to_drop_and_how_to_subscribe(line: RunningUp) -> None:
     """The inbox, and a line for mosquitto_sub with the reader's account, whose password it does not show."""
     credentials = line.settings.broker.credentials / "reader"
     account, password = credentials.read_text().strip().split(":")
+    options = line.settings.paths.state / "reader"
     assert f"into  {line.settings.ingest_agent.inbox}\n" in line.said
     port = line.settings.broker.port
     typed = (
-        f"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t tailorbird/v1/predictions/+ -u {account}"
-        f' -P "$(cut -d: -f2- {credentials})"'
+        f"XDG_CONFIG_HOME={options} mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t tailorbird/v1/predictions/+"
     )
+    assert f"-u {account}\n-P {password}\n" == (options / "mosquitto_sub").read_text()
+    assert 0o600 == (options / "mosquitto_sub").stat().st_mode & 0o777
+    typed_now = [*shlex.split(typed)[1:], "-W", "1", "-q", "1"]
+    program = shutil.which("mosquitto_sub")
+    if program is not None:  # it is let in, and hears nothing within a second
+        environ = {**os.environ, "XDG_CONFIG_HOME": str(options)}
+        done = subprocess.run(typed_now, env=environ, capture_output=True, text=True, timeout=20, check=False)
+        assert (27, "Timed out\n") == (done.returncode, done.stderr)
     assert typed in line.said
     assert password not in line.said
 
