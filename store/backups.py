@@ -2,7 +2,12 @@
 
 A backup is one file, and beside it, as `FILE.ledger`, the agent's ledger as it was just before. In that
 order an image that the ledger calls answered has its row in the backup. So after a restore of both, the agent
-reads again what was answered since, and every image that lies in the inbox has its row once more.
+reads again what was answered since, and every image that lies in the inbox has its row.
+
+Nothing is lost by that, and little is doubled: an image that was first read and stored between the two
+copies, seconds apart, has a row in the backup and none in the ledger, so it gets a second row, under a new
+job. The other order would lose the row of such an image: the ledger would call answered what the database
+lacks. Only a pause of the line, or one transaction over both files, would spare both.
 """
 
 import contextlib

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from broker.connection import Delivery
 from broker.messages import Receipt, decode, encode
 from broker.mqtt import MqttConnection
@@ -73,6 +75,22 @@ def test_store_with_a_foreign_database_says_one_line(settings: Settings, tmp_pat
     assert said.decode().strip().splitlines()[-1] == (
         f"store: {tmp_path}/diary.txt is no SQLite database, or it is damaged; {WHAT_TO_DO}"
     )
+
+
+def test_store_under_systemd_is_slow_to_end_for_a_database_that_is_none(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """It would be started again a second later, for ever; a stop ends the wait."""
+    (tmp_path / "diary.txt").write_text("Dear diary, " * 100)
+    url = f"sqlite:///{tmp_path}/diary.txt"
+    process = start(settings, TAILORBIRD__STORE__URL=url, INVOCATION_ID="0123")
+    said = process.stderr
+    assert said is not None
+    until(lambda: b"the store ends in 20 s" in said.readline(), timeout_s=60)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(3)
+    process.send_signal(signal.SIGTERM)
+    assert 3 == process.wait(15)
 
 
 def test_importing_the_store_loads_nothing_heavy() -> None:
