@@ -83,14 +83,17 @@ def test_store_under_systemd_is_slow_to_end_for_a_database_that_is_none(
     """It would be started again a second later, for ever; a stop ends the wait."""
     (tmp_path / "diary.txt").write_text("Dear diary, " * 100)
     url = f"sqlite:///{tmp_path}/diary.txt"
-    process = start(settings, TAILORBIRD__STORE__URL=url, INVOCATION_ID="0123")
-    said = process.stderr
-    assert said is not None
-    until(lambda: b"the store ends in 20 s" in said.readline(), timeout_s=60)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(3)
-    process.send_signal(signal.SIGTERM)
-    assert 3 == process.wait(15)
+    with start(settings, TAILORBIRD__STORE__URL=url, INVOCATION_ID="0123") as process:
+        said = process.stderr
+        assert said is not None
+        try:
+            until(lambda: b"the store ends in 20 s" in said.readline(), timeout_s=60)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(3)
+            process.send_signal(signal.SIGTERM)
+            assert 3 == process.wait(15)
+        finally:
+            process.kill()
 
 
 def test_importing_the_store_loads_nothing_heavy() -> None:
