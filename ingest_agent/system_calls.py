@@ -10,7 +10,7 @@ import platform
 import struct
 import sys
 
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, MODE_FILTER = 22, 38, 2
 SET_MODE_FILTER, ALL_THREADS = 1, 1
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 # linux/bpf_common.h: load a word of seccomp_data, jump if equal, return.
@@ -149,4 +149,7 @@ def filter_system_calls() -> bool:
     kept = ctypes.create_string_buffer(instructions, len(instructions))
     given = _Program(len(instructions) // INSTRUCTION.size, ctypes.addressof(kept))
     number = ARCHITECTURES[machine][1]
-    return bool(libc.syscall(number, SET_MODE_FILTER, ALL_THREADS, ctypes.byref(given)) == 0)
+    if libc.syscall(number, SET_MODE_FILTER, ALL_THREADS, ctypes.byref(given)) == 0:
+        return True
+    # systemd's @system-service has no `seccomp`, but `prctl`, which does the same for this thread alone.
+    return bool(libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(given), 0, 0) == 0)
