@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.durations import span
 from cli.errors import PROBLEM
 from cli.given import given
-from cli.moments import span
 from cli.screen import answers, table
 
 if TYPE_CHECKING:

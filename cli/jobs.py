@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.durations import span
 from broker.settings import Settings
 from cli.errors import Wrong
 from cli.given import given
-from cli.moments import span
 from cli.screen import answers, table
 
 if TYPE_CHECKING:

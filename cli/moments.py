@@ -20,13 +20,3 @@ def moment(text: str) -> datetime:
             f"expected a time such as 2026-11-22, 2026-11-22T13:00 or 2h (ago), not {text!r}"
         ) from error
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def span(seconds: float | None) -> str:
-    """Return a duration as people say it: `3.4 s`, `2 min 5 s`, `1 h 4 min`; "" where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from broker import VERSION
 from broker.doubts import BETWEEN_REASONS, doubt
+from broker.durations import span
 from cli import report_plots
-from cli.moments import span
 from cli.report_contents import Contents, JobContents, Pictures
 from store.estimates import Estimate, to_be_trusted
 from store.report_images import Shown

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from broker.errors import BrokerProblem, SettingsError
+from broker.flow import canary_troubles, service_troubles
 from broker.listeners import Listener, named_listener
 from broker.messages import ModelAnnouncement, Status
 from broker.settings import Broker, Settings
 from broker.topics import Topics
-from cli.canaries import shown, troubles
+from cli.canaries import shown
 from cli.errors import OK, PROBLEM, CannotRun
 from cli.given import given
 from cli.screen import answers, printable, table
@@ -24,7 +25,6 @@ QUIET_S = 0.3
 LONGEST_S = 3.0
 CERTIFICATE_DAYS = 30
 """A certificate that ends sooner is a trouble."""
-NEEDED = ("store", "predictor_service", "ingest_agent")
 
 
 @dataclass
@@ -67,19 +67,10 @@ def look(settings: Settings) -> Report:
     report = Report()
     _ask_broker(settings, report)
     _ask_database(settings, report)
-    running = {
-        service["service"]
-        for service in report.services
-        if service["state"] == "online" and not service["detail"].get("shadow")
-    }
-    report.trouble += [f"no {name} is online" for name in NEEDED if name not in running]
-    report.trouble += [
-        f"{service['service']}-{service['instance']} is offline"
-        for service in report.services
-        if service["state"] == "offline"
-    ]
+    report.trouble += service_troubles(report.services)
     canaries = None if "error" in report.database else report.canaries
-    report.trouble += troubles(report.services, canaries, settings.ingest_agent.canary_s, datetime.now(UTC))
+    every_s = settings.ingest_agent.canary_s
+    report.trouble += canary_troubles(report.services, canaries, every_s, datetime.now(UTC))
     return report
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from cli.moments import moment, span
+from broker.durations import span
+from cli.moments import moment
 
 
 def test_moment_of_a_day_is_its_midnight_in_utc() -> None:
