@@ -162,10 +162,11 @@ class Upkeep(Section, frozen=True, kw_only=True):
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
-    """`[dashboard]`: the page's address; the page itself comes with a later release."""
+    """`[dashboard]`: the page's address, on loopback; a port of 0: none."""
 
-    host: str = "127.0.0.1"
-    port: Port = 18880
+    enabled: bool = True
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    port: PortOrNone = 18880
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from broker.errors import SettingsError
 from broker.listeners import is_local, named_listener, own_listener, wrong_host
-from broker.settings import DECODE_PATIENCE, Broker, IngestAgent, Settings
+from broker.settings import DECODE_PATIENCE, Broker, Dashboard, IngestAgent, Settings
 
 Trouble = tuple[str, str, str]
 """Section, key, and what is wrong with it."""
+
+
+PAGE_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 def agree(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -18,7 +21,12 @@ def agree(settings: Settings, origins: Mapping[str, str]) -> None:
 
 def troubles(settings: Settings) -> list[Trouble]:
     """Return what does not go together."""
-    return [*_broker(settings.broker), *_agent(settings.ingest_agent), *_health(settings)]
+    return [
+        *_broker(settings.broker),
+        *_agent(settings.ingest_agent),
+        *_health(settings),
+        *_dashboard(settings.dashboard),
+    ]
 
 
 def _agent(agent: IngestAgent) -> Iterator[Trouble]:
@@ -49,3 +57,9 @@ def _health(settings: Settings) -> Iterator[Trouble]:
     if not metrics.remote and not is_local(metrics.host):
         why = "whoever reaches it reads the figures; [metrics] remote = true says that this is meant"
         yield "metrics", "host", f"expected an address of loopback, not {metrics.host!r}: {why}"
+
+
+def _dashboard(page: Dashboard) -> Iterator[Trouble]:
+    if page.host not in PAGE_HOSTS:
+        names = ", ".join(PAGE_HOSTS)
+        yield "dashboard", "host", f"expected one of {names}, not {page.host!r}: the page has no accounts yet"

@@ -24,6 +24,7 @@ def overrides(state: Path | None) -> Mapping[str, str]:
         "BROKER__CREDENTIALS": "{state}/credentials",
         "INGEST_AGENT__INBOX": "{state}/inbox",
         "STORE__URL": "sqlite:///{state}/tailorbird.db",
+        "DASHBOARD__ENABLED": "false",
         "METRICS__AGENT_PORT": "0",
         "METRICS__STORE_PORT": "0",
         "METRICS__PREDICTOR_PORT": "0",

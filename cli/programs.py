@@ -12,18 +12,20 @@ from cli.child import Program
 from cli.given import Given
 
 BROKER = "broker"
+DASHBOARD = "dashboard"
 SHADOW = "shadow"
 STOP_S: Mapping[str, float] = {
     "ingest_agent": 5.0,
     "predictor_service": 3.0,
     "store": 4.0,
+    DASHBOARD: 3.0,
     BROKER: 2.0,
 }
 """How long each may take to end by itself; together they stay below the 15 s in which `up` ends."""
 
 
 def programs(given: Given, settings: Settings, broker: BrokerStart | None) -> list[Program]:
-    """Return the broker (when it is ours), the store, the predictors and the agent."""
+    """Return the broker (when it is ours), the store, the predictors, the agent and the page."""
     log = settings.paths.state / "log"
     first = []
     if broker is not None:
@@ -39,8 +41,15 @@ def programs(given: Given, settings: Settings, broker: BrokerStart | None) -> li
     needed = [_service(given, settings, *service) for service in services]
     if predictors.shadow:
         trial = _service(given, settings, "predictor_service", SHADOW, "--shadow", predictors.shadow)
-        return [*first, *needed[:-1], replace(trial, needed=False), needed[-1]]
-    return [*first, *needed]
+        needed.insert(-1, replace(trial, needed=False))
+    return [*first, *needed, *_page(given, settings)]
+
+
+def _page(given: Given, settings: Settings) -> list[Program]:
+    """Return the page, unless there is to be none. Images flow without it."""
+    if not settings.dashboard.enabled or not settings.dashboard.port:
+        return []
+    return [replace(_service(given, settings, DASHBOARD, "main"), needed=False)]
 
 
 def _service(given: Given, settings: Settings, service: str, instance: str, *more: str) -> Program:

@@ -96,9 +96,18 @@ def welcome(settings: Settings) -> Iterator[str]:
     yield "Tailorbird is running."
     yield f"  drop photos, or folders of photos, into  {agent.inbox}"
     yield "  results.csv appears beside them; ./tailorbird results --follow shows them as they come"
+    if page := page_line(settings):
+        yield f"  look at it with a browser on this machine: {page}"
     yield f"  subscribe  {subscribe_line(settings)}"
     yield f"  logs       {settings.paths.state / 'log'}"
     yield "  Ctrl-C stops it."
+
+
+def page_line(settings: Settings) -> str:
+    """Return the page's address, "" where there is none."""
+    page = settings.dashboard
+    host = f"[{page.host}]" if ":" in page.host else page.host
+    return f"http://{host}:{page.port}" if page.enabled and page.port else ""
 
 
 def subscribe_line(settings: Settings) -> str:

@@ -192,7 +192,8 @@ def images_since(connection: Connection, times: Sequence[datetime]) -> list[int]
     bounds = [stamp_of(time) for time in times]
     counts = [0] * len(bounds)
     b = batches.c
-    for images, stored_at in stream(connection, sa.select(b.images, b.stored_at).order_by(b.id.desc())):
+    walked = stream(connection, sa.select(b.images, b.stored_at).order_by(b.id.desc()))
+    for images, stored_at in map(tuple, walked):
         if stored_at < min(bounds):
             break
         counts = [n + images * (stored_at >= bound) for n, bound in zip(counts, bounds, strict=True)]

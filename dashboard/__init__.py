@@ -1,0 +1,1 @@
+"""What people look at: one page on this machine, which reads and changes nothing."""

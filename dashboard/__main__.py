@@ -1,0 +1,82 @@
+"""`python -m dashboard [--config FILE]`: the page, until SIGTERM or SIGINT.
+
+Exit codes as the services': 0 a clean end, 1 a defect, 2 a wrong command line, 3 it cannot run.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from broker.errors import BrokerProblem, SettingsError
+from broker.health import Health
+from broker.logs import last_word, log_line, set_up_logging
+from broker.notify import Notifier
+from broker.process import CANNOT_RUN
+from broker.settings import Settings
+from broker.settings_reader import read_settings
+from dashboard.server import address_of, listening, server
+from dashboard.watch import Watch
+
+SERVICE = "dashboard"
+log = logging.getLogger(SERVICE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the page."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config.toml")
+    parser.add_argument("--instance", metavar="NAME", help="main; there is one page on a machine")
+    arguments = parser.parse_args(argv)
+    try:
+        settings = read_settings(arguments.config, os.environ).settings
+        set_up_logging(settings.log, os.environ)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # a line for each connection is no news
+        return _serve(settings)
+    except (SettingsError, BrokerProblem) as error:
+        last_word(f"{SERVICE}: {error}", os.environ)
+        return CANNOT_RUN
+    except Exception:
+        log.exception("defect", extra={"fields": {"detail": "it ended the service"}})
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    if not settings.dashboard.enabled or settings.dashboard.port == 0:
+        raise SettingsError("there is no page: [dashboard] enabled is false, or port is 0")
+    health = Health(Notifier.of(os.environ), settings.health.stuck_s)
+    signal.signal(signal.SIGHUP, _on_hangup)
+    defect: list[str] = []
+
+    def failed() -> None:
+        defect.append("the thread that listens has ended")
+        web.should_exit = True
+
+    with listening(settings.dashboard) as place, Watch(settings, failed) as watch:
+        web = server(settings, watch, health)
+        log_line(log, "info", "page-served", url=address_of(settings.dashboard))
+        _run(web, place)
+    return 1 if defect else 0
+
+
+def _run(web: uvicorn.Server, place: socket.socket) -> None:
+    try:
+        web.run(sockets=[place])
+    except KeyboardInterrupt:  # uvicorn hands SIGINT on once it has ended cleanly
+        return
+
+
+def _on_hangup(*_: object) -> None:
+    log_line(
+        log, "info", "settings-not-read", detail="the page takes changed settings over at its next start"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

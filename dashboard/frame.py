@@ -1,0 +1,103 @@
+"""What every page has: its head, its style, and the small parts that pages are made of."""
+
+import base64
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from nicegui import html, ui
+
+STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
+PAGES = (("Today", "/"), ("Jobs", "/jobs"))
+
+
+@contextlib.contextmanager
+def frame(title: str, here: str) -> Iterator[None]:
+    """Put what the block makes into a page with a head; `here` is the path that is marked in it."""
+    ui.page_title(f"{title} - Tailorbird")
+    ui.add_css(STYLE)
+    with html.header().classes("top"):
+        html.a("Skip to the content", href="#content").classes("skip")
+        html.a("Tailorbird", href="/").classes("name")
+        with html.nav().props('aria-label="Pages"'):
+            for name, path in PAGES:
+                link = html.a(name, href=path)
+                if path == here:
+                    link.props("aria-current=page")
+    with html.div().classes("page").props('id=content tabindex="-1"'):
+        html.h1(title)
+        yield
+
+
+def address(path: str, **parameters: object) -> str:
+    """Return a path with those parameters that say something."""
+    given = {name: value for name, value in parameters.items() if value not in {None, ""}}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def write(element: html.a | html.span, text: str) -> None:
+    """Replace the text of an element."""
+    element._text = text  # noqa: SLF001 - NiceGUI's plain elements take a text once only
+    element.update()
+
+
+def note(text: str, kind: str = "note") -> None:
+    """Say something in a box: a `note`, a `trouble`, or what to do where there is nothing (`empty`)."""
+    with html.p(text).classes(f"box {kind}") as box:
+        if kind == "trouble":
+            box.props("role=status")
+
+
+def card(name: str, value: str, more: str = "") -> None:
+    """Show one figure."""
+    with html.div().classes("card"):
+        html.dt(name)
+        html.dd(value)
+        if more:
+            html.dd(more).classes("more")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns: those in `right` hold numbers, those in `wide` are left out on narrow screens."""
+
+    name: str
+    columns: Sequence[str]
+    right: Sequence[str] = ()
+    wide: Sequence[str] = ()
+
+    @contextlib.contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the table's head; the block makes its rows."""
+        region = html.div().classes("scroll").props('tabindex="0" role=region')
+        region.props["aria-label"] = self.name
+        with region, html.table():
+            with html.thead(), html.tr():
+                for column in self.columns:
+                    html.th(column).props("scope=col").classes(self._classes(column))
+            with html.tbody():
+                yield
+
+    def row(self, *cells: str, href: str = "") -> None:
+        """Make a row; with `href` its first cell is a link."""
+        with html.tr():
+            for place, (column, cell) in enumerate(zip(self.columns, cells, strict=True)):
+                with html.td(None if href and not place else cell).classes(self._classes(column)):
+                    if href and not place:
+                        html.a(cell, href=href)
+
+    def _classes(self, column: str) -> str:
+        return " ".join(
+            word for word, columns in (("right", self.right), ("wide", self.wide)) if column in columns
+        )
+
+
+def picture(png: bytes | None, shows: str) -> None:
+    """Show kept pixels, large enough to see; or say that there are none."""
+    if png is None:
+        html.span("not kept").classes("pixels none")
+        return
+    source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    html.img(src=source, alt=shows, width=28, height=28).classes("pixels")

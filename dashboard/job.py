@@ -1,0 +1,223 @@
+"""One job: its classes, its images with filters, its failures, and where its time went."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from nicegui import html, ui
+
+from broker.errors import SettingsError
+from broker.settings import Settings
+from dashboard.frame import Table, address, card, frame, note, write
+from dashboard.jobs import name_of
+from dashboard.pager import Pager
+from dashboard.tiles import Pictures, bar, tiles
+from dashboard.words import at, count, lasting, percent
+from store import browsing, queries
+from store.browsing import ClassCounts, Seen, Wanted
+from store.queries import FailureRow, Job
+from store.report_figures import JOB, PARTS, Scope, parts_over_time
+
+PAGE = 48
+FAILURES_PAGE = 25
+FAILURES = Table("Failures", ("Image", "Reason", "Detail", "Time (UTC)"), wide=("Time (UTC)",))
+DOUBTS = {"all": "All", "suspect": "Suspect", "ok": "Not suspect"}
+ORDERS = {"name": "By name", "doubt": "Least sure first"}
+WHAT = {
+    "read": "reading the files",
+    "prepare": "making 28 by 28 pixels",
+    "wait": "waiting for a predictor",
+    "predict": "the model",
+    "store": "from the prediction to the row",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A job and what is kept of it as sums."""
+
+    job: Job
+    classes: list[ClassCounts]
+    parts: dict[str, float]
+
+
+def ask(settings: Settings, job_id: str) -> Found | None:
+    """Return a job, None where there is none."""
+    with queries.reading(settings.store) as connection:
+        job = queries.job(connection, job_id)
+        if job is None:
+            return None
+        steps = parts_over_time(connection, Scope(job_id=job_id), JOB)
+        seconds = dict(next(iter(steps.values())).seconds) if steps else {}
+        return Found(job, browsing.class_counts(connection, job_id), seconds)
+
+
+async def job(settings: Settings, wanted: Wanted, page: int) -> None:
+    """Make the page of one job, as its address wants it."""
+    try:
+        found = await asyncio.to_thread(ask, settings, wanted.job_id)
+    except SettingsError as problem:
+        with frame("Job", "/jobs"):
+            note(str(problem), "trouble")
+        return
+    if found is None:
+        with frame("No such job", "/jobs"):
+            note(
+                f"The database knows no job {wanted.job_id}: it may have been deleted with old data.", "empty"
+            )
+            html.a("All jobs", href="/jobs")
+        return
+    with frame(name_of(found.job), "/jobs"):
+        _head(found)
+        html.h2("Images")
+        grid = _Images(settings, found, wanted, page)
+        await grid.show()
+        if found.job.failed:
+            html.h2("Failures")
+            await _Failures(settings, found.job).show()
+        html.h2("Where the time went")
+        _times(found)
+
+
+def _head(found: Found) -> None:
+    one, now = found.job, datetime.now(UTC)
+    told = [
+        one.job_id,
+        one.state,
+        f"opened {at(one.opened_at, now)} UTC",
+        *([one.flags] if one.flags else []),
+    ]
+    html.p(" \N{MIDDLE DOT} ".join(told)).classes("faint")
+    suspect = sum(each.suspect for each in found.classes)
+    if one.state == "open":
+        note("This job is still under way: load the page again for what has come since.")
+    with html.dl().classes("cards"):
+        card(
+            "Images",
+            count(one.images, "images"),
+            f"{count(one.in_flight)} still under way" if one.in_flight else "",
+        )
+        card("Stored", count(one.stored), f"{count(suspect)} suspect")
+        card("Failed", count(one.failed))
+        card("Mean confidence", percent(one.mean_confidence))
+        speed = f"{(one.stored + one.failed) / one.process_s:,.0f} images/s" if one.process_s else ""
+        card("Took", lasting(one.process_s), speed)
+
+
+class _Images:
+    """The grid with its filters. The address follows, so that a view can be kept and sent."""
+
+    def __init__(self, settings: Settings, found: Found, wanted: Wanted, page: int) -> None:
+        self._settings = settings
+        self._classes = found.classes
+        self._wanted = wanted
+        self._buttons: list[tuple[html.button, dict[str, Any]]] = []
+        self._make_filters()
+        self._grid = html.div()
+        self._pager = Pager(PAGE, "images", self._turned)
+        self._pager.page = page
+
+    async def _choose(self, **changed: Any) -> None:
+        self._wanted = replace(self._wanted, **changed)
+        self._pager.page = 1
+        await self._turned()
+
+    async def _turned(self) -> None:
+        await self.show()
+        page = self._pager.page
+        ui.navigate.history.replace(self._address("/job", page=page if page > 1 else ""))
+
+    async def show(self) -> None:
+        """Show a page of what is wanted."""
+        wanted, total = self._wanted, browsing.count(self._classes, self._wanted)
+        offset = self._pager.offset(total)
+
+        def asked() -> tuple[list[Seen], Pictures]:
+            with queries.reading(self._settings.store) as connection:
+                seen = browsing.images_page(connection, wanted, offset=offset, limit=PAGE)
+                return seen, browsing.pictures(connection, seen)
+
+        seen, pictures = await asyncio.to_thread(asked)
+        self._grid.clear()
+        with self._grid:
+            if seen:
+                tiles(self._settings, seen, pictures)
+            else:
+                note("No image of this job is like that: choose another class, or All.", "empty")
+        self._pager.told(total)
+        self._mark(total)
+
+    def _make_filters(self) -> None:
+        with html.div().classes("bar-row").props('role=group aria-label="Class"'):
+            self._button("All classes", label=None)
+            for one in self._classes:
+                self._button(f"{one.label} {one.images:,}", label=one.label)
+        with html.div().classes("bar-row"):
+            for doubt, words in DOUBTS.items():
+                self._button(words, doubt=doubt)
+            html.span().classes("grow")
+            for order, words in ORDERS.items():
+                self._button(words, order=order)
+            self._csv = html.a("").classes("plain").props("download")
+
+    def _button(self, text: str, **choice: Any) -> None:
+        made = html.button(text).classes("plain").props("type=button")
+        made.on("click", partial(self._choose, **choice))
+        self._buttons.append((made, choice))
+
+    def _mark(self, total: int) -> None:
+        """Show which filters hold, and what the CSV would be."""
+        for button, choice in self._buttons:
+            pressed = all(getattr(self._wanted, name) == value for name, value in choice.items())
+            button.props["aria-pressed"] = str(pressed).lower()
+        self._csv.props["href"] = self._address("/job.csv")
+        write(self._csv, f"CSV of {count(total, 'images')}")
+
+    def _address(self, path: str, **more: object) -> str:
+        w = self._wanted
+        doubt = "" if w.doubt == "all" else w.doubt
+        order = "" if w.order == "name" else w.order
+        return address(path, job_id=w.job_id, label=w.label, doubt=doubt, order=order, **more)
+
+
+class _Failures:
+    """The files that became no prediction, and why."""
+
+    def __init__(self, settings: Settings, of: Job) -> None:
+        self._settings = settings
+        self._job = of
+        self._table = html.div()
+        self._pager = Pager(FAILURES_PAGE, "failures", self.show)
+
+    async def show(self) -> None:
+        """Show a page of them."""
+        offset = self._pager.offset(self._job.failed)
+
+        def asked() -> list[FailureRow]:
+            with queries.reading(self._settings.store) as connection:
+                return browsing.failures_page(
+                    connection, self._job.job_id, offset=offset, limit=FAILURES_PAGE
+                )
+
+        found, now = await asyncio.to_thread(asked), datetime.now(UTC)
+        self._table.clear()
+        with self._table, FAILURES.made():
+            for one in found:
+                FAILURES.row(one.image, one.reason, one.detail, at(one.failed_at, now))
+        self._pager.told(self._job.failed)
+
+
+def _times(found: Found) -> None:
+    parts = [(part, found.parts[part]) for part in PARTS if found.parts.get(part)]
+    if not parts:
+        note("Nothing is known of it yet: the first batch tells.", "empty")
+        return
+    longest = max(seconds for _, seconds in parts)
+    html.p(
+        "Seconds of all batches together; batches wait beside each other, so this is more than the job took."
+    ).classes("faint")
+    with html.div().classes("times"):
+        for part, seconds in parts:
+            bar(WHAT[part], seconds / longest, lasting(seconds))

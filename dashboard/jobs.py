@@ -1,0 +1,102 @@
+"""Jobs: each dropped folder, the newest first."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from nicegui import events, html
+
+from broker.errors import SettingsError
+from broker.settings import Settings
+from dashboard.frame import Table, address, frame, note
+from dashboard.pager import Pager
+from dashboard.words import at, count, lasting, percent
+from store import browsing, queries
+from store.queries import Job
+
+PAGE = 25
+JOBS = Table(
+    "Jobs",
+    ("Folder", "State", "Images", "Stored", "Failed", "Confidence", "Opened (UTC)", "Took", "Flags"),
+    right=("Images", "Stored", "Failed", "Confidence", "Took"),
+    wide=("Stored", "Confidence", "Took", "Flags"),
+)
+
+
+def name_of(job: Job) -> str:
+    """Return what a person calls a job: its folder."""
+    return job.folder or "(the root of the inbox)"
+
+
+def source_of(job: Job) -> str:
+    """Return the source, where it says more than the folder."""
+    return "" if job.folder else job.source
+
+
+async def jobs(settings: Settings) -> None:
+    """Make the page."""
+    with frame("Jobs", "/jobs"):
+        page = _Jobs(settings)
+        await page.show()
+
+
+class _Jobs:
+    """The table with its search and its pages."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._text = ""
+        with html.div().classes("bar-row"), html.label():
+            html.span("Search")
+            box = html.input_().classes("plain").props("type=search placeholder='folder or job'")
+            box.on("input", self._searched, ["target.value"], throttle=0.3, leading_events=False)
+        self._table = html.div()
+        self._pager = Pager(PAGE, "jobs", self.show)
+
+    async def _searched(self, event: events.GenericEventArguments) -> None:
+        self._text = str(event.args["target"]["value"])
+        self._pager.page = 1
+        await self.show()
+
+    async def show(self) -> None:
+        """Show a page of what was searched for."""
+        text, page = self._text, self._pager
+
+        def asked() -> tuple[int, list[Job]]:
+            with queries.reading(self._settings.store) as connection:
+                total = browsing.count_jobs(connection, text)
+                offset = page.offset(total)
+                return total, browsing.jobs_page(connection, text=text, offset=offset, limit=PAGE)
+
+        try:
+            total, found = await asyncio.to_thread(asked)
+        except SettingsError as problem:
+            total, found, said = 0, [], str(problem)
+        else:
+            inbox = self._settings.ingest_agent.inbox
+            empty = f"No job yet: drop a folder of photos into {inbox}."
+            said = f"No folder and no job is called so: {text}" if text.strip() else empty
+        self._table.clear()
+        with self._table:
+            if found:
+                _table(found)
+            else:
+                note(said, "empty")
+        page.told(total)
+
+
+def _table(found: list[Job]) -> None:
+    now = datetime.now(UTC)
+    with JOBS.made():
+        for one in found:
+            JOBS.row(
+                name_of(one),
+                one.state,
+                count(one.images),
+                count(one.stored),
+                count(one.failed),
+                percent(one.mean_confidence),
+                at(one.opened_at, now),
+                lasting(one.process_s),
+                one.flags,
+                href=address("/job", job_id=one.job_id),
+            )

@@ -1,0 +1,127 @@
+"""The page's addresses, and the web server around them."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import quote
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from nicegui import ui
+
+from broker.errors import BrokerProblem
+from broker.health import Health
+from broker.settings import Dashboard, Settings
+from dashboard.guard import Guard
+from dashboard.job import job
+from dashboard.jobs import jobs
+from dashboard.today import today
+from dashboard.watch import Watch
+from store import browsing, queries
+from store.browsing import Doubt, Order, Wanted
+
+TURN_S = 0.5
+GRACE_S = 2
+FAVICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7"'
+    ' fill="#005a9c"/>'
+    '<path d="M9 22 L22 9 M9 22 c5 1 12-3 13-13" stroke="#fff" stroke-width="2.5" fill="none"/></svg>'
+)
+
+
+def address_of(settings: Dashboard) -> str:
+    """Return the page's URL."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def listening(settings: Dashboard) -> socket.socket:
+    """Return the page's socket. Raises BrokerProblem when it cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise BrokerProblem(
+            f"{where}: {error.strerror or error}; [dashboard] port names another, or 0 for no page"
+        ) from error
+
+
+def server(settings: Settings, watch: Watch, health: Health) -> uvicorn.Server:
+    """Return the web server, ready to run."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            Guard(_application(settings, watch, health)),
+            access_log=False,
+            date_header=True,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+
+def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def turning(_: FastAPI) -> AsyncIterator[None]:
+        health.connected = True  # it serves without a broker too, and says so on the page
+        health.serves(f"serving {address_of(settings.dashboard)}")
+        task = asyncio.create_task(_turn(health))
+        yield
+        health.stopping()
+        task.cancel()
+
+    made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=turning)
+    _add_pages(made, settings, watch)
+    ui.run_with(
+        made, title="Tailorbird", favicon=FAVICON, dark=None, tailwind=False, show_welcome_message=False
+    )
+    return made
+
+
+async def _turn(health: Health) -> None:
+    """Say that the loop turns, for as long as it does."""
+    while True:
+        health.turned()
+        await asyncio.sleep(TURN_S)
+
+
+def _add_pages(made: FastAPI, settings: Settings, watch: Watch) -> None:
+    @ui.page("/")
+    async def page_today() -> None:
+        await today(settings, watch)
+
+    @ui.page("/jobs")
+    async def page_jobs() -> None:
+        await jobs(settings)
+
+    @ui.page("/job")
+    async def page_job(
+        job_id: str = "", label: str = "", doubt: str = "", order: str = "", page: int = 1
+    ) -> None:
+        await job(settings, wanted_of(job_id, label, doubt, order), page)
+
+    @made.get("/job.csv")
+    def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> StreamingResponse:
+        wanted = wanted_of(job_id, label, doubt, order)
+        name = quote(f"{wanted.job_id or 'job'}.csv", safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        return StreamingResponse(
+            _csv(settings, wanted), media_type="text/csv; charset=utf-8", headers=headers
+        )
+
+
+def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:
+    """Return what an address wants; words that it does not know count as not said."""
+    doubts: dict[str, Doubt] = {"suspect": "suspect", "ok": "ok"}
+    orders: dict[str, Order] = {"doubt": "doubt"}
+    return Wanted(job_id, label or None, doubts.get(doubt, "all"), orders.get(order, "name"))
+
+
+def _csv(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
+    with queries.reading(settings.store) as connection:
+        for line in browsing.csv_lines(connection, wanted):
+            yield line.encode("utf-8", "surrogateescape")

@@ -1,0 +1,156 @@
+"""Today: whether it works, what is waiting, and what came in last."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from nicegui import html, ui
+
+from broker.settings import Settings
+from dashboard.frame import Table, card, frame, note
+from dashboard.tiles import tiles
+from dashboard.watch import Present, Stored, Watch
+from dashboard.words import NONE, at, count, lasting
+from store.times import seconds_between, stamp_of
+
+LOOK_S = 1.0
+SERVICES = Table(
+    "Services",
+    ("Service", "State", "Since (UTC)", "Process", "Machine", "Release"),
+    right=("Process",),
+    wide=("Process", "Machine", "Release"),
+)
+ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("Lasts",))
+STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
+
+
+async def today(settings: Settings, watch: Watch) -> None:
+    """Make the page, and keep it up to date."""
+    with frame("Today", "/"):
+        page = _Today(settings, watch)
+        await page.look()
+    ui.timer(LOOK_S, page.look, immediate=False)
+
+
+class _Today:
+    """The page's parts, each made anew only when what it shows has changed."""
+
+    def __init__(self, settings: Settings, watch: Watch) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._shown: dict[str, object] = {}
+        self._holding = False
+        self._parts = {name: html.div() for name in ("troubles", "figures", "alerts")}
+        with html.div().classes("bar-row end"):
+            html.h2("Latest images").classes("grow")
+            self._hold = html.button("Hold").classes("plain").props("type=button aria-pressed=false")
+            self._hold.props["title"] = "Keep these images while others come in"
+            self._hold.on("click", self._turn)
+        self._parts["latest"] = html.div()
+        html.h2("Services")
+        self._parts["services"] = html.div()
+
+    def _turn(self) -> None:
+        self._holding = not self._holding
+        self._hold.props["aria-pressed"] = str(self._holding).lower()
+
+    async def look(self) -> None:
+        """Ask for the present, and show what is new in it."""
+        now = await asyncio.to_thread(self._watch.present)
+        stored = now.stored
+        troubles = _troubles(now)
+        self._show("troubles", troubles, lambda: _told(troubles))
+        figures = _figures(now)
+        self._show("figures", figures, lambda: _cards(figures))
+        self._show("services", (now.services, now.connected), lambda: _services(now))
+        if stored is None:
+            return
+        if not self._holding:
+            self._show("latest", (stored.latest, sorted(stored.pictures)), lambda: self._latest(stored))
+        self._show("alerts", (stored.alerts, now.at.minute), lambda: _alerts(now, stored))
+
+    def _show(self, name: str, what: object, make: Callable[[], None]) -> None:
+        if name in self._shown and self._shown[name] == what:
+            return
+        self._shown[name] = what
+        part = self._parts[name]
+        part.clear()
+        with part:
+            make()
+
+    def _latest(self, stored: Stored) -> None:
+        if stored.latest:
+            tiles(self._settings, stored.latest, stored.pictures)
+        else:
+            inbox = self._settings.ingest_agent.inbox
+            note(
+                f"No image yet. Drop photos, or a folder of photos, into {inbox}: they appear here.", "empty"
+            )
+
+
+def _troubles(now: Present) -> list[str]:
+    """Return what keeps images from flowing, as far as it can be seen from here."""
+    unheard = [] if now.connected else ["The broker does not answer: is `up` running, or tailorbird-broker?"]
+    return [*unheard, *([now.why] if now.why else []), *now.troubles]
+
+
+def _told(troubles: Sequence[str]) -> None:
+    if troubles:
+        note("\n".join(troubles), "trouble")
+    else:
+        html.p("\N{CHECK MARK} Everything is online, and pictures come back.").classes("good").props(
+            "role=status"
+        )
+
+
+def _figures(now: Present) -> list[tuple[str, str, str]]:
+    """Return the cards: name, figure, and what to know of it."""
+    stored = now.stored
+    if stored is None:
+        return []
+    waiting = stored.backlog
+    age_s = seconds_between(waiting.since, stamp_of(now.at)) if waiting.since else 0.0
+    since = f"the oldest job is open for {lasting(age_s // 10 * 10)}" if waiting.images else "nothing waits"
+    model = [("Model", now.model, "")] if now.model else []
+    return [
+        ("Last hour", count(stored.last_hour, "images"), f"{count(stored.last_minute)} in the last minute"),
+        ("Backlog", count(waiting.images, "images"), since),
+        ("Open alerts", count(len(stored.alerts)), "listed below" if stored.alerts else "none"),
+        ("Jobs", count(stored.jobs), "in all"),
+        *[
+            ("Canary", lasting(one.latency_s), f"{one.source}, at {at(one.stored_at, now.at)} UTC")
+            for one in stored.canaries
+        ],
+        *model,
+    ]
+
+
+def _cards(figures: Sequence[tuple[str, str, str]]) -> None:
+    with html.dl().classes("cards"):
+        for name, value, more in figures:
+            card(name, value, more)
+
+
+def _services(now: Present) -> None:
+    if not now.services:
+        note("No service has said anything: start them with ./tailorbird up.", "empty")
+        return
+    with SERVICES.made():
+        for one in now.services:
+            SERVICES.row(
+                f"{one.service} {one.instance}",
+                STATES.get(one.state, one.state),
+                at(one.since, now.at),
+                str(one.pid),
+                one.host,
+                one.version,
+            )
+
+
+def _alerts(now: Present, stored: Stored) -> None:
+    if not stored.alerts:
+        return
+    html.h2("Open alerts")
+    with ALERTS.made():
+        for one in stored.alerts:
+            said = f"{one.rule}: {one.detail}"
+            ALERTS.row(said, at(one.opened_at, now.at), lasting(one.lasted_s(now.at)), one.job_id or NONE)
