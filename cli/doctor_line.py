@@ -120,7 +120,8 @@ def ports(settings: Settings) -> Iterator[Finding]:
     Who has the broker's is found out by the accounts.
     """
     page, metrics = settings.dashboard, settings.metrics
-    yield _port("[dashboard] port", page.host, page.port, "if not the page: another port")
+    if page.enabled and page.port:
+        yield _port("[dashboard] port", page.host, page.port, "if not the page: another port")
     for service, key in FIGURES.items():
         port = getattr(metrics, key)
         if port and not _is_ours(metrics.host, port, service):

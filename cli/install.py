@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,9 @@ def install(
     prefix: Prefix = None,
     services: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Of broker,store,predictor,agent. [all, or as installed]"),
+        typer.Option(
+            metavar="LIST", help="Of broker,store,predictor,agent,dashboard. [as installed, or all]"
+        ),
     ] = None,
     predictors: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=64, help="How many. [1, or as installed]")
@@ -97,9 +100,12 @@ def _planned(
     from cli.installing.units import TARGET, chosen_before
 
     settings = installed_settings(places, None if inbox is None else inbox.absolute())
-    chosen = _chosen(
-        services, predictors, chosen_before(places.units / TARGET), own_broker=settings.broker.manage
-    )
+    page = settings.dashboard
+    left_out = {
+        *(() if settings.broker.manage else ("broker",)),
+        *(() if page.enabled and page.port else ("dashboard",)),
+    }
+    chosen = _chosen(services, predictors, chosen_before(places.units / TARGET), left_out)
     if "broker" in chosen.services:
         find_mosquitto("mosquitto_passwd")
         check_version(find_mosquitto())
@@ -112,7 +118,7 @@ def _planned(
 
 
 def _chosen(
-    services: str | None, predictors: int | None, before: "Chosen | None", *, own_broker: bool
+    services: str | None, predictors: int | None, before: "Chosen | None", left_out: Collection[str]
 ) -> "Chosen":
     from cli.installing.units import SERVICES, Chosen
 
@@ -122,9 +128,8 @@ def _chosen(
         if not asked or not set(asked) <= set(SERVICES):
             raise typer.BadParameter(f"--services: expected some of {','.join(SERVICES)}, not {services!r}")
         chosen = Chosen(tuple(asked), chosen.predictors)
-    if not own_broker:
-        chosen = Chosen(tuple(name for name in chosen.services if name != "broker"), chosen.predictors)
-    return Chosen(chosen.services, predictors or chosen.predictors)
+    kept = tuple(name for name in chosen.services if name not in left_out)
+    return Chosen(kept, predictors or chosen.predictors)
 
 
 def uninstall(

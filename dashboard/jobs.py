@@ -48,12 +48,13 @@ class _Jobs:
         with html.div().classes("bar-row"), html.label():
             html.span("Search")
             box = html.input_().classes("plain").props("type=search placeholder='folder or job'")
-            box.on("input", self._searched, ["target.value"], throttle=0.3, leading_events=False)
+            value = "(event) => emit(event.target.value)"
+            box.on("input", self._searched, js_handler=value, throttle=0.3, leading_events=False)
         self._table = html.div()
         self._pager = Pager(PAGE, "jobs", self.show)
 
     async def _searched(self, event: events.GenericEventArguments) -> None:
-        self._text = str(event.args["target"]["value"])
+        self._text = str(event.args)
         self._pager.page = 1
         await self.show()
 

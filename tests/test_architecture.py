@@ -37,6 +37,9 @@ ONLY_HOME = {
     "alembic": "store",
     "pandas": "store",
     "nicegui": "dashboard",
+    "fastapi": "dashboard",
+    "starlette": "dashboard",
+    "uvicorn": "dashboard",
     "jinja2": "cli",
     "markupsafe": "cli",
     "typer": "cli",
@@ -102,7 +105,7 @@ def modules_of(package: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("package", ["broker", "ingest_agent", "store"])
+@pytest.mark.parametrize("package", ["broker", "ingest_agent", "store", "dashboard"])
 def test_importing_a_light_package_loads_nothing_heavy(package: str) -> None:
     """Agent and store stay small: no TensorFlow, no engine, and pandas only while exporting."""
     script = "\n".join(

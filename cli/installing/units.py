@@ -10,13 +10,14 @@ from broker.settings import Settings
 from cli.installing.configuration import written_folders
 from cli.installing.places import PREFIX, Places
 
-SERVICES = ("broker", "store", "predictor", "agent")
+SERVICES = ("broker", "store", "predictor", "agent", "dashboard")
 """In the order in which they start; they stop in the reverse one."""
 TARGET = "tailorbird.target"
 TIMERS = ("tailorbird-upkeep.timer", "tailorbird-export.timer")
 STATE = Path("/var/lib/tailorbird")
 CREDENTIALS = Path("/etc/tailorbird/credentials")
-DATABASES = ("tailorbird-store.service", "tailorbird-upkeep.service", "tailorbird-export.service")
+READERS = ("tailorbird-export.service", "tailorbird-dashboard.service")
+DATABASES = ("tailorbird-store.service", "tailorbird-upkeep.service", *READERS)
 BROKER_SPARE_MB = 256
 AGENT_SPARE_MB = 256
 """What they may use beside what the configuration counts."""
@@ -31,6 +32,7 @@ _OF_SERVICE: Mapping[str, Sequence[str]] = {
     ],
     "predictor": ["tailorbird-predictor@.service"],
     "agent": ["tailorbird-agent.service"],
+    "dashboard": ["tailorbird-dashboard.service"],
 }
 
 
@@ -106,7 +108,7 @@ def _outside(name: str, settings: Settings) -> list[Path]:
         folders.append(settings.ingest_agent.inbox)
     if name in DATABASES:  # SQLite writes beside the file also for who only reads
         written = written_folders(settings)
-        folders += written[1:] if name == "tailorbird-export.service" else written
+        folders += written[1:] if name in READERS else written
     found = [folder for folder in dict.fromkeys(folders) if not folder.is_relative_to(STATE)]
     return [one for one in found if not any(one != other and one.is_relative_to(other) for other in found)]
 

@@ -36,6 +36,9 @@ canary_s = 5.0
 [store]
 min_free_mb = 4
 
+[dashboard]
+port = 0
+
 [metrics]
 agent_port = 0
 store_port = 0

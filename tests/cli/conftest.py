@@ -25,6 +25,9 @@ port = {port}
 quiet_s = 0.3
 settle_s = 0.2
 give_up_s = 0.4
+
+[dashboard]
+port = 0
 """
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 PICTURES = PROJECT / "samples" / "pictures"

@@ -78,7 +78,7 @@ def test_unknown_service_is_a_usage_error(
 ) -> None:
     """The line names those that there are."""
     assert USAGE == main(["install", "--services", services])
-    assert "expected some of broker,store,predictor,agent" in capsys.readouterr().err
+    assert "expected some of broker,store,predictor,agent,dashboard" in capsys.readouterr().err
 
 
 def test_dry_run_lists_the_steps_and_needs_no_root(capsys: pytest.CaptureFixture[str]) -> None:

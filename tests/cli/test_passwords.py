@@ -33,6 +33,9 @@ local_port = {local_port}
 [ingest_agent]
 quiet_s = 0.3
 
+[dashboard]
+port = 0
+
 [log]
 level = "debug"
 """

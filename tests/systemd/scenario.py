@@ -18,6 +18,7 @@ INBOX = Path("/srv/the inbox")
 DATABASE = Path("/var/lib/tailorbird/tailorbird.db")
 SEEN = Path("/out/seen.jsonl")
 SERVICES = (
+    "tailorbird-dashboard.service",
     "tailorbird-agent.service",
     "tailorbird-predictor@1.service",
     "tailorbird-predictor@2.service",
@@ -222,7 +223,7 @@ def closes_in_order() -> str:
         lambda: {"inactive"} == set(run("systemctl", "is-active", *SERVICES, check=False).split()), "closed"
     )
     ended = [int(shown(unit, "InactiveEnterTimestampMonotonic")) for unit in SERVICES]
-    agent, first, second, store, broker = ended
+    _, agent, first, second, store, broker = ended
     assert agent <= min(first, second) <= max(first, second) <= store <= broker, ended
     run("systemctl", "start", "tailorbird.target")
     assert "active" != shown("tailorbird-close.target", "ActiveState")

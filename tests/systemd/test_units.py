@@ -25,6 +25,7 @@ def test_units_are_all_there() -> None:
         "tailorbird-broker.service",
         "tailorbird-close.target",
         "tailorbird-close.timer",
+        "tailorbird-dashboard.service",
         "tailorbird-export.service",
         "tailorbird-export.timer",
         "tailorbird-open.timer",
@@ -100,6 +101,7 @@ def test_services_get_their_own_password_only() -> None:
     assert {
         "tailorbird-agent.service": ["ingest_agent"],
         "tailorbird-broker.service": list(ACCOUNTS),
+        "tailorbird-dashboard.service": ["reader"],
         "tailorbird-export.service": [],
         "tailorbird-predictor@.service": ["predictor_service"],
         "tailorbird-store.service": ["store"],

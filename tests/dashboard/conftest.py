@@ -1,0 +1,114 @@
+"""A line of its own with the page, three folders that went through it, and a real browser."""
+
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PICTURES, Started
+from tests.waiting import free_port, listens, until
+
+CONFIGURATION = """\
+[paths]
+state = "state"
+
+[broker]
+port = {port}
+
+[ingest_agent]
+quiet_s = 0.3
+settle_s = 0.2
+give_up_s = 0.4
+
+[dashboard]
+port = {page}
+
+[metrics]
+agent_port = 0
+store_port = 0
+predictor_port = 0
+"""
+HOSTILE = "<img src=x onerror=alert(1)>"
+"""A folder's name that would run, were it taken for HTML."""
+CHROMIUM = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where the page answers, and what lies behind it."""
+
+    url: str
+    inbox: Path
+
+    def job(self, folder: str) -> str:
+        """Return the name of the folder's job, as the database has it."""
+        database = f"file:{self.inbox.parent / 'tailorbird.db'}?mode=ro"
+        with closing(sqlite3.connect(database, uri=True)) as connection:
+            query = "SELECT job_id FROM jobs WHERE folder = ?"
+            (found,) = connection.execute(query, (folder,)).fetchone()
+        return str(found)
+
+    def drop(self, name: str, *kinds: str) -> Path:
+        """Drop a folder with the sample pictures of some classes, all at once."""
+        made = self.inbox.parent / "made"
+        for kind in kinds:
+            shutil.copytree(PICTURES / kind, made / kind)
+        made.mkdir(exist_ok=True)
+        return made.rename(self.inbox / name)
+
+    def wait_for(self, folder: str) -> None:
+        """Wait until the folder's results are there."""
+        until((self.inbox / folder / "results.csv").exists, 40.0)
+
+
+@pytest.fixture(scope="session")
+def page(mosquitto_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A real `up` with its page, through which went `spring`, with a broken file, and a hostile name."""
+    folder = tmp_path_factory.mktemp("page")
+    config, port = folder / "config.toml", free_port()
+    config.write_text(CONFIGURATION.format(port=free_port(), page=port))
+    up = Started(["up", "--config", str(config)], folder / "output")
+    try:
+        up.wait_for("Tailorbird is running.")
+        until(lambda: listens("127.0.0.1", port), 30.0)
+        made = Page(f"http://127.0.0.1:{port}", folder / "state" / "inbox")
+        made.drop(HOSTILE, "Bag")
+        spring = folder / "spring"
+        for kind in ("Bag", "Shirt"):
+            shutil.copytree(PICTURES / kind, spring / kind)
+        (spring / "broken.png").write_bytes(b"no picture")
+        spring.rename(made.inbox / "spring")
+        for name in (HOSTILE, "spring"):
+            made.wait_for(name)
+        yield made
+    finally:
+        up.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the distribution's Chromium is; skips where it is absent."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("Chromium is not installed (Debian: chromium)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pages' pictures go."""
+    return tmp_path_factory.mktemp("screenshots")

@@ -1,0 +1,205 @@
+"""The page in a real browser, in front of a real line."""
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+
+from tests.dashboard.conftest import CHROMIUM, HOSTILE, Page
+
+pytestmark = pytest.mark.slow
+WAIT_MS = 15_000
+
+
+@pytest.fixture(scope="module")
+def context(chromium: str, page: Page) -> Iterator[BrowserContext]:
+    """One Chromium for all tests, so that it fetches the page's scripts once."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        made = browser.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
+        made.set_default_timeout(WAIT_MS)
+        yield made
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained of, and what it asked of other hosts."""
+    return []
+
+
+@pytest.fixture
+def tab(context: BrowserContext, page: Page, complaints: list[str]) -> Iterator[Tab]:
+    """A window; at its end the browser must have nothing to complain of, and have asked nobody else."""
+    made = context.new_page()
+    watch(made, page, complaints)
+    yield made
+    made.close()
+    assert [] == complaints
+
+
+def watch(tab: Tab, page: Page, complaints: list[str]) -> None:
+    """Note errors, dialogs and requests that leave the page."""
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((f"{page.url}/", "data:")):
+            complaints.append(request.url)
+
+    tab.on("console", told)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("request", asked)
+    tab.on("dialog", lambda dialog: complaints.append(dialog.message))
+
+
+def test_today_says_that_all_is_well_and_shows_what_comes_in(page: Page, tab: Tab) -> None:
+    """Services, the canary, and a picture that was dropped while the page is open."""
+    tab.goto("/")
+    expect(tab.get_by_text("Everything is online")).to_be_visible(timeout=WAIT_MS)
+    services = tab.get_by_role("region", name="Services")
+    for name in ("ingest_agent shop", "predictor_service 1", "store main"):
+        expect(services.get_by_role("row", name=name)).to_contain_text("online")
+    page.drop("live", "Sandal")
+    expect(tab.locator(".tile").filter(has_text="Sandal/").first).to_be_visible(timeout=WAIT_MS)
+    expect(tab.locator(".tile img").first).to_be_visible()
+
+
+def test_jobs_are_found_and_lead_to_their_images(tab: Tab) -> None:
+    """Search by a part of the folder's name, then follow its link."""
+    tab.goto("/jobs")
+    tab.get_by_label("Search").fill("SPRI")
+    rows = tab.locator("tbody tr")
+    expect(rows).to_have_count(1, timeout=WAIT_MS)
+    expect(rows).to_contain_text("closed")
+    tab.get_by_role("link", name="spring").click()
+    expect(tab.get_by_role("heading", name="spring")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.locator(".tile")).to_have_count(10)
+    expect(tab.get_by_role("region", name="Failures")).to_contain_text("broken.png")
+    for part in ("reading the files", "the model"):
+        expect(tab.get_by_text(part, exact=True)).to_be_visible()
+
+
+def test_search_without_a_find_says_so(tab: Tab) -> None:
+    """In words, with what was searched for."""
+    tab.goto("/jobs")
+    tab.get_by_label("Search").fill("winter")
+    expect(tab.get_by_text("No folder and no job is called so: winter")).to_be_visible(timeout=WAIT_MS)
+
+
+def test_images_are_filtered_by_class_and_the_csv_is_what_is_shown(page: Page, tab: Tab) -> None:
+    """The grid, its count, the address and the file say the same."""
+    tab.goto(f"/job?job_id={page.job('spring')}")
+    tab.get_by_role("button", name="Bag 5").click()
+    csv = tab.get_by_role("link", name=re.compile("^CSV of"))
+    expect(csv).to_have_text(re.compile(r"CSV of 5\s+images"), timeout=WAIT_MS)
+    expect(tab.locator(".tile")).to_have_count(5)
+    expect(tab).to_have_url(re.compile("label=Bag"))
+    with tab.expect_download() as download:
+        csv.click()
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    shown = tab.locator(".tile .file").all_inner_texts()
+    assert shown == [line.split(",")[0] for line in lines[1:]]
+    tab.reload()
+    expect(tab.locator(".tile")).to_have_count(5, timeout=WAIT_MS)
+
+
+def test_doubtful_images_come_first_when_asked_for(page: Page, tab: Tab) -> None:
+    """By confidence, from the smallest on."""
+    tab.goto(f"/job?job_id={page.job('spring')}")
+    tab.get_by_role("button", name="Least sure first").click()
+    expect(tab).to_have_url(re.compile("order=doubt"), timeout=WAIT_MS)
+    found = [float(text.split()[-2]) for text in tab.locator(".tile .what").all_inner_texts()]
+    assert found == sorted(found)
+
+
+def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -> None:
+    """Enter opens it, all ten probabilities stand there, Escape closes it."""
+    tab.goto(f"/job?job_id={page.job('spring')}")
+    tab.locator(".tile").first.focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".detail .track")).to_have_count(10, timeout=WAIT_MS)
+    expect(tab.locator(".detail img")).to_have_attribute("src", re.compile("^data:image/png"))
+    tab.keyboard.press("Escape")
+    expect(tab.locator(".detail")).to_have_count(0, timeout=WAIT_MS)
+
+
+def test_folder_whose_name_is_html_is_a_name(page: Page, tab: Tab) -> None:
+    """On each page that shows it; nothing of it runs."""
+    tab.goto("/jobs")
+    tab.get_by_role("link", name=HOSTILE).click()
+    expect(tab.get_by_role("heading", name=HOSTILE)).to_be_visible(timeout=WAIT_MS)
+    expect(tab.locator(".tile")).to_have_count(5)
+
+
+def test_job_that_is_not_there_says_so(tab: Tab) -> None:
+    """With a way back."""
+    tab.goto("/job?job_id=nobody")
+    expect(tab.get_by_text("The database knows no job nobody")).to_be_visible(timeout=WAIT_MS)
+    tab.get_by_role("link", name="All jobs").click()
+    expect(tab.get_by_role("heading", name="Jobs")).to_be_visible(timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1920])
+def test_every_page_fits_its_window(
+    tab: Tab, page: Page, screenshots: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    """Nothing needs scrolling sideways; a picture of each is kept to be looked at."""
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    for name, address in {"today": "/", "jobs": "/jobs", "job": f"/job?job_id={page.job('spring')}"}.items():
+        tab.goto(address)
+        expect(tab.locator("h1")).to_be_visible()
+        expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
+        tab.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def answered(page: Page, path: str, **headers: str) -> tuple[int, str]:
+    """Return the status and the body of an answer."""
+    request = urllib.request.Request(page.url + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "photos.example"}, {"Host": "127.0.0.1.nip.io"}, {"Origin": "http://a.example"}]
+)
+@pytest.mark.parametrize(
+    "path", ["/", "/job.csv?job_id=x", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"]
+)
+def test_other_names_and_other_pages_get_nothing(page: Page, path: str, headers: dict[str, str]) -> None:
+    """Neither a name that was made to lead here, nor a page of another origin."""
+    status, said = answered(page, path, **headers)
+    assert 421 == status
+    assert "its own pages only" in said
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/config.toml",
+        "/../config.toml",
+        f"/{quote('../' * 8, safe='')}etc/passwd",
+        "/static/../state/up.json",
+    ],
+)
+def test_no_file_can_be_read(page: Page, path: str) -> None:
+    """Whatever is asked for: the page's own addresses are all there is."""
+    status, said = answered(page, path)
+    assert 404 == status
+    assert "root:" not in said
+    assert "[paths]" not in said
