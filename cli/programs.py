@@ -18,7 +18,7 @@ STOP_S: Mapping[str, float] = {
     "ingest_agent": 5.0,
     "predictor_service": 3.0,
     "store": 4.0,
-    DASHBOARD: 3.0,
+    DASHBOARD: 0.9,
     BROKER: 2.0,
 }
 """How long each may take to end by itself; together they stay below the 15 s in which `up` ends."""

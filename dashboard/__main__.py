@@ -66,10 +66,10 @@ def _serve(settings: Settings) -> int:
 
 
 def _run(web: uvicorn.Server, place: socket.socket) -> None:
-    try:
-        web.run(sockets=[place])
-    except KeyboardInterrupt:  # uvicorn hands SIGINT on once it has ended cleanly
-        return
+    # uvicorn ends cleanly on these, and then raises them again for whoever had them before: nobody.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    web.run(sockets=[place])
 
 
 def _on_hangup(*_: object) -> None:

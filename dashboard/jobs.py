@@ -18,7 +18,7 @@ JOBS = Table(
     "Jobs",
     ("Folder", "State", "Images", "Stored", "Failed", "Confidence", "Opened (UTC)", "Took", "Flags"),
     right=("Images", "Stored", "Failed", "Confidence", "Took"),
-    wide=("Stored", "Confidence", "Took", "Flags"),
+    wide=("Stored", "Confidence", "Opened (UTC)", "Took", "Flags"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
@@ -46,9 +47,8 @@ def listening(settings: Dashboard) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise BrokerProblem(
-            f"{where}: {error.strerror or error}; [dashboard] port names another, or 0 for no page"
-        ) from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise BrokerProblem(f"{where}: {why}; [dashboard] port names another, or 0 for no page") from error
 
 
 def server(settings: Settings, watch: Watch, health: Health) -> uvicorn.Server:
