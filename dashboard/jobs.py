@@ -27,11 +27,6 @@ def name_of(job: Job) -> str:
     return job.folder or "(the root of the inbox)"
 
 
-def source_of(job: Job) -> str:
-    """Return the source, where it says more than the folder."""
-    return "" if job.folder else job.source
-
-
 async def jobs(settings: Settings) -> None:
     """Make the page."""
     with frame("Jobs", "/jobs"):

@@ -79,7 +79,13 @@ def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=turning)
     _add_pages(made, settings, watch)
     ui.run_with(
-        made, title="Tailorbird", favicon=FAVICON, dark=None, tailwind=False, show_welcome_message=False
+        made,
+        title="Tailorbird",
+        favicon=FAVICON,
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        binding_refresh_interval=None,
     )
     return made
 

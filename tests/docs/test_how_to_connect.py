@@ -33,6 +33,9 @@ host = "127.1"  # loopback by a name that nobody knows for it, so with TLS
 port = {port}
 local_port = {local_port}
 
+[dashboard]
+port = 0
+
 [ingest_agent]
 quiet_s = 0.3
 canary_s = 0.0  # the shell example takes the first message that comes
