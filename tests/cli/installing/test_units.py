@@ -88,8 +88,8 @@ OUTSIDE = {"BROKER__HOST": "0.0.0.0"}
 ELSEWHERE = {"BROKER__MANAGE": "false", "BROKER__HOST": "broker.example"}
 POSTGRES = {"STORE__URL": "postgresql+psycopg://db.example/tailorbird"}
 FIGURES = {"METRICS__HOST": "0.0.0.0", "METRICS__REMOTE": "true"}
-ASKS = {"store", "upkeep", "export"}
-ALL = {"broker", "store", "upkeep", "export", "agent", "predictor@"}
+ASKS = {"store", "upkeep", "export", "dashboard"}
+ALL = {"broker", "store", "upkeep", "export", "agent", "predictor@", "dashboard"}
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,7 @@ def test_folders_of_database_and_backups_may_be_written_by_who_writes_there() ->
         "tailorbird-store.service": ["/srv/data", "/srv/copies"],
         "tailorbird-upkeep.service": ["/srv/data", "/srv/copies"],
         "tailorbird-export.service": ["/srv/data"],
+        "tailorbird-dashboard.service": ["/srv/data"],
     } == {name: folders for name, folders in written.items() if folders}
 
 
