@@ -22,7 +22,7 @@ from broker.messages import (
 )
 from broker.parting import halves_of
 from broker.settings import Monitor, Settings, Store, Upkeep
-from store import database, upgrading
+from store import database, lost, upgrading
 from store.disk import Disk
 from store.figures import StoreFigures
 from store.intake import Item, opened
@@ -108,6 +108,7 @@ class StoreService:
             try:
                 database.refuse_network(self._path)
                 self._lock.__enter__()
+                lost.refuse_empty(self._path, self._upkeep.backups)
                 before = upgrading.upgrade(self.engine, self._path)
                 whole = database.check(self.engine, self._path, self._upkeep.start_check_s)
                 self.disk.remember()
