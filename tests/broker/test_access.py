@@ -44,6 +44,8 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.predictions("till-1"): (set(), {"watcher", "till-1"}),
     TOPICS.answers("till-1"): (set(), {"till-1"}),
     TOPICS.answers("till-2"): (set(), {"till-2"}),
+    TOPICS.answers("till-1/left/7"): (set(), {"till-1"}),
+    TOPICS.answers("till-10"): (set(), set()),
     TOPICS.receipts("shop"): (set(), {"watcher"}),
     TOPICS.receipts("till-1"): (set(), {"watcher", "till-1"}),
     TOPICS.failures("shop"): (set(), {"watcher"}),
