@@ -149,9 +149,8 @@ def _tell_without_ledger(settings: Settings) -> None:
     if not lost:
         out("ledger    there was none in the backup; the present one agrees with the database")
         return
-    out(
-        f"ledger    there was none in the backup; the present one calls {len(lost)} jobs done that lack rows:"
-    )
+    jobs = f"{len(lost)} jobs" if len(lost) != 1 else "a job"
+    out(f"ledger    there was none in the backup; the present one calls {jobs} done, without all rows:")
     for job_id, folder, missing in lost[:SHOWN]:
         out(f"          {job_id} (folder {folder or 'the root'}): {missing:,} images")
     if len(lost) > SHOWN:

@@ -49,7 +49,8 @@ class Contents:
     def __str__(self) -> str:
         """Return it in words."""
         newest = f", the latest stored at {self.newest_at}" if self.newest_at else ""
-        return f"{self.jobs:,} jobs, {self.predictions:,} predictions, {self.failures:,} failures{newest}"
+        counts = {"job": self.jobs, "prediction": self.predictions, "failure": self.failures}
+        return ", ".join(f"{n:,} {one}{'' if n == 1 else 's'}" for one, n in counts.items()) + newest
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def test_upkeep_backs_up_tells_what_is_due_and_looks_for_damage(
     assert 0 == main(["upkeep", "--config", str(config)])
     lines = capsys.readouterr().out.splitlines()
     assert ["backup", "ledger", "retention", "check"] == [line.split()[0] for line in lines if line[0] != " "]
-    assert "retention 1 jobs, 2 predictions, about 0.0 MB" in lines
+    assert "retention 1 job, 2 predictions, about 0.0 MB" in lines
     assert 1 == len(list(stored.upkeep.backups.glob("*.db")))
     assert {"backup_at", "backup", "check_at"} == set(upkeep_record.read(stored.paths.state))
 
@@ -227,7 +227,7 @@ def test_restore_without_a_ledger_names_the_jobs_that_lost_rows(
 
     said = cli("restore", str(copy), "--yes", config=running.config).stdout
 
-    assert "the present one calls 1 jobs done that lack rows" in said
+    assert "the present one calls a job done, without all rows" in said
     assert f"{job} (folder Bag)" in said
     assert 1 == cli("reconcile", job, config=running.config).returncode
 
