@@ -89,7 +89,8 @@ def _client(topics: Topics, source: str) -> Rights:
     """Let a program publish pixels under one source, and see what became of them."""
     return [
         ("write", topics.pixels(source)),
-        *(("read", topic(source)) for topic in (topics.predictions, topics.receipts, topics.answers)),
+        *(("read", topic(source)) for topic in (topics.predictions, topics.receipts)),
+        ("read", topics.answers(f"{source}/#")),  # the topic itself, too
         ("read", topics.model()),
         ("read", topics.status()),
     ]

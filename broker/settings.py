@@ -13,8 +13,15 @@ from broker.topics import CANARY_PREFIX, SOURCE_CHARS
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
+MOST_S = 2_000_000
+"""23 days: what waits in C counts milliseconds in 32 bits."""
+MOST_DAYS = 36_500
+MOST = 1_000_000_000
+Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=MOST_S)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_S)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_S)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=MOST_DAYS)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ClassBound = Annotated[str, msgspec.Meta(pattern=r"^[^=]+=(0(\.[0-9]+)?|1(\.0+)?)\Z")]
 """A class and a share, such as `Shirt=0.7`."""
@@ -69,19 +76,19 @@ class IngestAgent(Section, frozen=True, kw_only=True):
     source: Name = "shop"
     watch: Literal["auto", "events", "polling"] = "auto"
     rescan_s: PositiveSeconds = 30.0
-    settle_s: NotNegative = 1.0
-    give_up_s: NotNegative = 5.0
-    quiet_s: NotNegative = 1.5
+    settle_s: Seconds = 1.0
+    give_up_s: Seconds = 5.0
+    quiet_s: Seconds = 1.5
     batch_images: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
-    linger_ms: NotNegative = 20.0
+    linger_ms: Milliseconds = 20.0
     window: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
     resend_min_s: PositiveSeconds = 1.0
     resend_max_s: PositiveSeconds = 60.0
-    canary_s: NotNegative = 60.0
+    canary_s: Seconds = 60.0
     readers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     decode_in: Literal["process", "agent"] = "process"
     decode_s: PositiveSeconds = 10.0
-    decoder_memory_mb: Annotated[int, msgspec.Meta(ge=128)] = 640
+    decoder_memory_mb: Annotated[int, msgspec.Meta(ge=128, le=1_000_000)] = 640
     hard_links: Literal["read", "refuse"] = "read"
     ignore: tuple[str, ...] = (
         ".*",
@@ -122,11 +129,11 @@ class Store(Section, frozen=True, kw_only=True):
 
     url: Annotated[str, msgspec.Meta(min_length=1)] = "sqlite:///{state}/tailorbird.db"
     group_rows: Positive = 5000
-    group_ms: NotNegative = 10.0
-    busy_timeout_s: NotNegative = 30.0
+    group_ms: Milliseconds = 10.0
+    busy_timeout_s: Seconds = 30.0
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
-    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
-    keep_pixels_days: NotNegative = 30.0
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0, le=MOST)] = 200
+    keep_pixels_days: Days = 30.0
 
 
 class Monitor(Section, frozen=True, kw_only=True):
@@ -142,10 +149,10 @@ class Monitor(Section, frozen=True, kw_only=True):
     one_class_share: Share = 0.8
     input_drift: NotNegative = 1.0
     mix_drift: NotNegative = 0.5
-    latency_s: NotNegative = 60.0
-    backlog_age_s: NotNegative = 600.0
-    canary_late_s: NotNegative = 180.0
-    cooldown_s: NotNegative = 60.0
+    latency_s: Seconds = 60.0
+    backlog_age_s: Seconds = 600.0
+    canary_late_s: Seconds = 180.0
+    cooldown_s: Seconds = 60.0
     retrain: Literal["never", "propose", "auto"] = "propose"
     retrain_reviews: Positive = 200
 
@@ -153,12 +160,12 @@ class Monitor(Section, frozen=True, kw_only=True):
 class Upkeep(Section, frozen=True, kw_only=True):
     """`[upkeep]`: what is deleted when it is old, and what is copied before. 0 days or bytes: no limit."""
 
-    keep_days: NotNegative = 0.0
-    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
-    keep_events_days: NotNegative = 365.0
+    keep_days: Days = 0.0
+    keep_bytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000_000)] = 0
+    keep_events_days: Days = 365.0
     backups: Path = Path("{state}/backups")
-    keep_backups: Positive = 7
-    start_check_s: NotNegative = 10.0
+    keep_backups: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 7
+    start_check_s: Seconds = 10.0
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
@@ -180,7 +187,7 @@ class Log(Section, frozen=True, kw_only=True):
 class Health(Section, frozen=True, kw_only=True):
     """`[health]`."""
 
-    stuck_s: Annotated[float, msgspec.Meta(ge=5)] = 60.0
+    stuck_s: Annotated[float, msgspec.Meta(ge=5, le=MOST_S)] = 60.0
 
 
 class Metrics(Section, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ def troubles(settings: Settings) -> list[Trouble]:
         *_agent(settings.ingest_agent),
         *_health(settings),
         *_dashboard(settings.dashboard),
+        *_folders(settings),
+        *_ports(settings),
     ]
 
 
@@ -43,15 +45,50 @@ def _broker(broker: Broker) -> Iterator[Trouble]:
     if not is_local(broker.host) and broker.tls == "off" and not broker.allow_plain:
         why = f"off, and {broker.host} is not loopback: passwords would travel for all to read"
         yield "broker", "tls", f'{why}; take "auto", or set allow_plain = true if that is meant'
-    if named_listener(broker) != own_listener(broker) and broker.port == broker.local_port:
-        yield "broker", "local_port", f"expected another port than [broker] port ({broker.port})"
+
+
+def _folders(settings: Settings) -> Iterator[Trouble]:
+    """Say what lies in the inbox, where it is taken for photos, and clerks may change it."""
+    inbox = settings.ingest_agent.inbox
+    for key, folder in (
+        ("[paths] state", settings.paths.state),
+        ("[broker] credentials", settings.broker.credentials),
+    ):
+        if folder.is_relative_to(inbox):
+            yield "ingest_agent", "inbox", f"expected a folder without {key}, {folder}, in it, not {inbox}"
+    if settings.upkeep.backups.is_relative_to(inbox):
+        yield "upkeep", "backups", f"expected a folder outside the inbox, {inbox}"
+
+
+def _ports(settings: Settings) -> Iterator[Trouble]:
+    """Each port of this machine has one service; that addresses differ is no reason to share one."""
+    seen: dict[int, str] = {}
+    for section, key, port in _listening(settings):
+        if port in seen and seen[port] != f"[{section}] {key}":
+            yield section, key, f"expected another port than {seen[port]} ({port})"
+        seen.setdefault(port, f"[{section}] {key}")
+
+
+def _listening(settings: Settings) -> Iterator[tuple[str, str, int]]:
+    broker, metrics = settings.broker, settings.metrics
+    if not broker.host.startswith("/") and (broker.manage or is_local(broker.host)):
+        yield "broker", "port", broker.port
+    if broker.manage and named_listener(broker) != own_listener(broker):
+        yield "broker", "local_port", broker.local_port
+    yield "dashboard", "port", settings.dashboard.port
+    for key in ("agent_port", "store_port"):
+        if port := getattr(metrics, key):
+            yield "metrics", key, port
+    if metrics.predictor_port:
+        for number in range(settings.predictor_service.instances):
+            yield "metrics", "predictor_port", metrics.predictor_port + number
 
 
 def _health(settings: Settings) -> Iterator[Trouble]:
     own = settings.ingest_agent
     least_s = DECODE_PATIENCE * own.decode_s
-    if own.decode_in == "process" and settings.health.stuck_s <= least_s:
-        why = f"more than {DECODE_PATIENCE} times [ingest_agent] decode_s ({least_s:g})"
+    if own.decode_in == "process" and settings.health.stuck_s < least_s:
+        why = f"at least {DECODE_PATIENCE} times [ingest_agent] decode_s ({least_s:g})"
         yield "health", "stuck_s", f"expected {why}, not {settings.health.stuck_s:g}"
     metrics = settings.metrics
     if not metrics.remote and not is_local(metrics.host):

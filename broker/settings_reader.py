@@ -6,6 +6,9 @@ nearest right name.
 
 import difflib
 import functools
+import math
+import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "TAILORBIRD__"
 DEFAULT = "default"
 SQLITE = "sqlite:///"
+PLACEHOLDER = re.compile(r"\{\w*\}")
 FROM_TEXT: dict[type, type] = {
     msgspec.inspect.BoolType: bool,
     msgspec.inspect.IntType: int,
@@ -141,10 +145,17 @@ def _untext(section: str, key: str, text: str) -> Any:
 def _checked(section: str, key: str, value: Any, where: str) -> Any:
     kind = type(getattr(Settings(), section)).__annotations__[key]
     try:
-        return msgspec.convert(value, kind, dec_hook=_to_path)
-    except (msgspec.ValidationError, TypeError) as error:
+        return msgspec.convert(_finite(value), kind, dec_hook=_to_path)
+    except (msgspec.ValidationError, TypeError, OverflowError) as error:
         wanted = expected(sections()[section][key].type)
         raise SettingsError(f"{where}: expected {wanted}, not {value!r}") from error
+
+
+def _finite(value: Any) -> Any:
+    """Return a value; nan, which lies within all bounds, and inf are none. Raises TypeError."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError
+    return value
 
 
 def _to_path(kind: type, value: Any) -> Any:
@@ -158,27 +169,38 @@ def _build(given: Mapping[str, _Given]) -> Settings:
     values: dict[str, dict[str, Any]] = {}
     for name, one in given.items():
         section, key = name.split(".")
-        values.setdefault(section, {})[key] = _placed(one, str(state))
+        values.setdefault(section, {})[key] = _placed(one, str(state), f"{one.origin}: [{section}] {key}")
     plain = Settings()
     settings = Settings(**{s: type(getattr(plain, s))(**keys) for s, keys in values.items()})
     agree(settings, {name: one.origin for name, one in given.items()})
     return settings
 
 
-def _placed(one: _Given, state: str) -> Any:
+def _placed(one: _Given, state: str, where: str) -> Any:
     """Put the state's folder in, and make a relative path absolute."""
     if isinstance(one.value, Path):
-        return _below(one.folder, Path(str(one.value).replace("{state}", state)))
+        return _below(one.folder, Path(_filled(str(one.value), state, where)))
     if isinstance(one.value, str):
-        text = one.value.replace("{state}", state)
+        is_file = one.value.startswith(SQLITE)
+        text = _filled(one.value, state, where) if is_file else one.value.replace("{state}", state)
         if text.startswith(SQLITE) and text != SQLITE and not text.startswith(f"{SQLITE}:memory:"):
             return SQLITE + str(_below(one.folder, Path(text.removeprefix(SQLITE))))
         return text
     return one.value
 
 
+def _filled(text: str, state: str, where: str) -> str:
+    """Put the state's folder in. Raises SettingsError for another word in braces, which nobody would fill."""
+    for word in PLACEHOLDER.findall(text):
+        if word != "{state}":
+            raise SettingsError(
+                f"{where}: there is no {word}; there is {{state}}, the folder of [paths] state"
+            )
+    return text.replace("{state}", state)
+
+
 def _below(folder: Path, path: Path) -> Path:
     try:
-        return (folder / path.expanduser()).absolute()
+        return Path(os.path.normpath((folder / path.expanduser()).absolute()))
     except RuntimeError as error:
         raise SettingsError(f"{path}: nobody here is called {path.parts[0][1:]!r}") from error

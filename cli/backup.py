@@ -1,6 +1,7 @@
 """`backup` and `restore`: the database and the agent's ledger, copied beside the line and put back."""
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +40,8 @@ def backup(
     settings = as_owner(context)
     if file is not None and os.path.lexists(file):
         raise CannotRun(f"{file} is there already: give the backup another name")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise CannotRun(f"{file}: there is no such folder")  # of a disk that is not there, as a rule
     made = make_backup(settings, file)
     show_backup(made)
 
@@ -91,14 +94,16 @@ def restore(
     from store import backups, restoring
 
     settings = as_owner(context)
-    database_of(settings)
-    contents = backups.verify(_there(file))
-    answers().print(f"backup    {file}: {contents}")
-    if not yes:
-        typer.confirm("Put it in, and set the present database and ledger aside?", abort=True, err=True)
+    path = database_of(settings)
     ledger = ledger_of(settings)
+    _there(file)
     try:
         with Lock(ledger.with_suffix(".lock")):
+            restoring.refuse_running(path)
+            contents = backups.verify(file)
+            answers().print(f"backup    {file}: {contents}")
+            if not yes:
+                _agreed()
             done = restoring.restore(settings.store, file, ledger, datetime.now(UTC))
     except AlreadyRunning as error:
         raise CannotRun(f"{error}: stop Tailorbird first") from error
@@ -116,14 +121,25 @@ def restore(
         _tell_without_ledger(settings)
 
 
-def _there(file: Path) -> Path:
+def _there(file: Path) -> None:
     try:
-        with file.open("rb"):
-            return file
+        file.open("rb").close()
     except FileNotFoundError as error:
         raise CannotRun(f"{file}: there is no such file; `doctor` names the latest backup") from error
     except OSError as error:
         raise CannotRun(f"{file}: {error.strerror}; the state's owner must be able to read it") from error
+
+
+def _agreed() -> None:
+    """Ask; where nobody can answer say so, since no answer is no yes."""
+    try:
+        agreed = typer.confirm("Put it in, and set the present database and ledger aside?", err=True)
+    except typer.Abort:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        raise CannotRun("nobody is there to be asked: --yes puts it in without") from None
+    if not agreed:
+        raise typer.Abort
 
 
 def _tell_without_ledger(settings: Settings) -> None:
@@ -133,9 +149,8 @@ def _tell_without_ledger(settings: Settings) -> None:
     if not lost:
         out("ledger    there was none in the backup; the present one agrees with the database")
         return
-    out(
-        f"ledger    there was none in the backup; the present one calls {len(lost)} jobs done that lack rows:"
-    )
+    jobs = f"{len(lost)} jobs" if len(lost) != 1 else "a job"
+    out(f"ledger    there was none in the backup; the present one calls {jobs} done, without all rows:")
     for job_id, folder, missing in lost[:SHOWN]:
         out(f"          {job_id} (folder {folder or 'the root'}): {missing:,} images")
     if len(lost) > SHOWN:

@@ -77,6 +77,11 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to the child alone: what it started might not know it, and end."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            self._process.send_signal(number)
+
     def wait(self, timeout_s: float, is_urgent: Callable[[], bool] = lambda: False) -> bool:
         """Wait for its end, but no longer than that, and not once it is urgent; True when it has ended."""
         deadline = time.monotonic() + timeout_s
@@ -104,6 +109,8 @@ class _DieWith:
         self._parent = parent
 
     def __call__(self) -> None:
+        # Until it listens to SIGHUP, that must not end it: it reads the configuration at its start anyway.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if _LIBC is not None:
             _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._parent:  # it died in between

@@ -83,6 +83,7 @@ class Daily:
                 stdin=subprocess.DEVNULL,
                 env=self._environment,
                 cwd=Path.cwd(),
+                start_new_session=True,  # a closed terminal does not end it, and Ctrl-C comes from us
             )
 
     @property

@@ -51,7 +51,7 @@ def doctor(
 
 def look(loaded: Loaded) -> Iterator[Finding]:
     """Yield what is found, part by part; one that breaks down is a finding too, and the others go on."""
-    from cli import doctor_data, doctor_files, doctor_line, doctor_system
+    from cli import doctor_data, doctor_files, doctor_line, doctor_rights, doctor_system
 
     settings = loaded.settings
     yield ok("configuration", f"{loaded.file or 'the defaults'}: every key is known, every value fits")
@@ -59,6 +59,8 @@ def look(loaded: Loaded) -> Iterator[Finding]:
         lambda: doctor_files.folders(settings),
         lambda: doctor_files.owners(settings),
         lambda: doctor_files.credentials(settings),
+        lambda: doctor_rights.clients(settings),
+        lambda: doctor_rights.rights(settings),
         lambda: doctor_files.room(settings, doctor_files.database_file(settings)),
         lambda: doctor_files.watches(settings),
         doctor_system.clock,

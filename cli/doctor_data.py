@@ -19,11 +19,11 @@ AHEAD_S = 300.0
 def database(settings: Settings) -> Iterator[Finding]:
     """Say whether the database can be read, is of this release's schema, and shows no damage."""
     from store import database as databases
-    from store import queries
+    from store import lost, queries
 
     path = database_file(settings)
-    if path is not None and not path.exists():
-        yield warn("database", f"there is none at {path} yet", "the store makes it when it starts")
+    if path is not None and not lost.is_there(path):
+        yield _missing(settings, path)
         return
     try:
         with queries.reading(settings.store) as connection:
@@ -31,6 +31,9 @@ def database(settings: Settings) -> Iterator[Finding]:
             newest = queries.newest_at(connection)
         yield ok("database", f"{facts.url}: schema {facts.schema}, {size(facts.size_bytes or 0)}")
         yield _clock_against(newest, datetime.now(UTC))
+        if not newest and (answered := _answered(settings)):
+            said = f"it holds no batch, and the agent's ledger calls {answered:,} images answered"
+            yield warn("database", said, "unless they were too old to keep: ./tailorbird restore FILE")
         engine = databases.reading_engine(settings.store)
         try:
             whole = databases.check(engine, path, CHECK_S)
@@ -42,6 +45,31 @@ def database(settings: Settings) -> Iterator[Finding]:
     if path is not None:
         looked = "looked through" if whole else f"looked at for {CHECK_S:g} s; `upkeep` looks at all of it"
         yield ok("database", f"no damage found, {looked}")
+
+
+def _missing(settings: Settings, path: Path) -> Finding:
+    """Say whether it is not there yet, or not there any more."""
+    from store import lost
+
+    if said := lost.complaint(path, settings.upkeep.backups):
+        return bad("database", said)
+    if answered := _answered(settings):
+        said = f"there is none at {path}, and the agent's ledger calls {answered:,} images answered"
+        return bad(
+            "database", said, "./tailorbird restore FILE, if there is a backup (docs/how-to/upkeep.md)"
+        )
+    return warn("database", f"there is none at {path} yet", "the store makes it when it starts")
+
+
+def _answered(settings: Settings) -> int:
+    """Return how many images this machine's agent has a receipt for; 0 where no agent has run."""
+    from ingest_agent import inspection
+
+    try:
+        jobs = inspection.jobs(inspection.ledger_of(settings))
+    except inspection.NoLedger:
+        return 0
+    return sum(job.stored + job.failed for job in jobs)
 
 
 def _clock_against(newest: str, now: datetime) -> Finding:

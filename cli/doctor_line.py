@@ -120,7 +120,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
     Who has the broker's is found out by the accounts.
     """
     page, metrics = settings.dashboard, settings.metrics
-    if page.enabled and page.port:
+    if page.enabled and page.port and not _is_the_page(page.host, page.port):
         yield _port("[dashboard] port", page.host, page.port, "if not the page: another port")
     for service, key in FIGURES.items():
         port = getattr(metrics, key)
@@ -139,12 +139,24 @@ def _port(key: str, host: str, port: int, advice: str) -> Finding:
 
 def _is_ours(host: str, port: int, service: str) -> bool:
     """Tell whether a service of ours answers there."""
+    try:
+        found = json.loads(_answer(host, port, "/health"))
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("service") == service
+
+
+def _is_the_page(host: str, port: int) -> bool:
+    return b"Tailorbird</title>" in _answer(host, port, "/")
+
+
+def _answer(host: str, port: int, path: str) -> bytes:
+    """Return what an HTTP server says, nothing where there is none."""
     connection = http.client.HTTPConnection(host, port, timeout=1.0)
     try:
-        connection.request("GET", "/health")
-        found = json.loads(connection.getresponse().read(100_000))
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
+        connection.request("GET", path)
+        return connection.getresponse().read(100_000)
+    except (OSError, http.client.HTTPException):
+        return b""
     finally:
         connection.close()
-    return isinstance(found, dict) and found.get("service") == service

@@ -103,7 +103,8 @@ def _of_tls(settings: Settings) -> tuple[list[Path], list[Path]]:
     named = [getattr(broker, key) for key in broker.__struct_fields__ if key.startswith("tls_")]
     files = {path for path in named if isinstance(path, Path) and path.is_file()}
     files |= {path for path in (settings.paths.state / "tls").glob("*") if path.is_file()}
-    kinds = {path: path.suffix for path in sorted(files)}
+    once = {path.resolve(): path for path in sorted(files)}  # one file may have two names
+    kinds = {path: path.suffix for path in once.values()}
     return (
         [path for path, kind in kinds.items() if kind in {".crt", ".pem"}],
         [path for path, kind in kinds.items() if kind == ".key"],

@@ -18,16 +18,21 @@ AT_ONCE = 3
 class Ending:
     """How often somebody has asked the command to end, while the `with` block lasts.
 
-    The third time it ends without another word; what it started ends with it (see `Child`).
+    The third time it ends without another word; what it started ends with it (see `Child`). With `reloads`
+    SIGHUP asks for something else, as it does of services. Where it is ignored (nohup) it stays so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reloads: bool = False) -> None:
         self.asked = 0
+        self._reloads = reloads
+        self._hangups = 0
         self._before: dict[signal.Signals, signal.Handlers | object] = {}
 
     def __enter__(self) -> Self:
         """Listen to the signals, in the main thread."""
-        self._before = {number: signal.signal(number, self._count) for number in SIGNALS}
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = [number for number in SIGNALS if not (ignored and number == signal.SIGHUP)]
+        self._before = {number: signal.signal(number, self._count) for number in numbers}
         return self
 
     def __exit__(
@@ -37,7 +42,10 @@ class Ending:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type] # what signal.signal itself has returned
 
-    def _count(self, _number: int, _frame: FrameType | None) -> None:
+    def _count(self, number: int, _frame: FrameType | None) -> None:
+        if self._reloads and number == signal.SIGHUP:
+            self._hangups += 1
+            return
         self.asked += 1
         if self.asked >= AT_ONCE:
             os._exit(INTERRUPTED)
@@ -46,6 +54,11 @@ class Ending:
         """Raise KeyboardInterrupt once somebody has asked."""
         if self.asked:
             raise KeyboardInterrupt
+
+    def hung_up(self) -> bool:
+        """Tell whether SIGHUP came since the last call."""
+        came, self._hangups = self._hangups > 0, 0
+        return came
 
     @property
     def is_urgent(self) -> bool:

@@ -104,6 +104,7 @@ class Retraining:
             text=True,
             env=self._environment,
             cwd=Path.cwd(),
+            start_new_session=True,  # a closed terminal does not end it
         )
 
     def _said(self) -> list[str]:

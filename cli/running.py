@@ -26,6 +26,7 @@ from cli.child import Child
 from cli.ending import Ending
 from cli.errors import CannotRun
 from cli.given import Given
+from cli.hangup import LOG, leave_terminal
 from cli.programs import BROKER, programs
 from cli.reader import Reader
 from cli.supervisor import Supervisor
@@ -91,8 +92,15 @@ class RunningLine:
             time.sleep(0.01)
 
     def step(self) -> None:
-        """Restart what died. Raises KeyboardInterrupt once somebody has asked for the end."""
+        """Restart what died, and pass SIGHUP on.
+
+        Raises KeyboardInterrupt once somebody has asked for the end.
+        """
         self._ending.check()
+        if self._ending.hung_up():
+            leave_terminal(self.settings.paths.state / "log" / LOG)
+            self._say("SIGHUP: the services read the configuration again")
+            self.supervisor.reload()
         self.supervisor.step()
 
     def wait_until_ready(self) -> None:

@@ -95,6 +95,11 @@ class Supervisor:
             if place.child is None and place.deaths and time.monotonic() >= place.restart_at:
                 self._launch(place)
 
+    def reload(self) -> None:
+        """Have every service read the configuration again."""
+        for child in self.children:
+            child.tell(signal.SIGHUP)
+
     def _of(self, service: str) -> list[_Place]:
         return [place for place in self._places if place.program.service == service]
 

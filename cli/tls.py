@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.errors import BrokerProblem
 from broker.listeners import is_local, reachable_name
-from broker.settings import Settings
+from broker.settings import Broker, Settings
 from broker.topics import Topics
 from cli.errors import CannotRun
 from cli.ownership import as_owner
@@ -54,7 +55,8 @@ def init(
 ) -> None:
     """Make an authority of your own and the broker's certificate.
 
-    For this machine's name, the address in the configuration, loopback, and each --host.
+    For this machine's name, the address in the configuration, loopback, and each --host; with --force also
+    for the names of the one before.
     """
     from broker.certificates import make_certificates
 
@@ -65,7 +67,8 @@ def init(
             f"there is {folder / 'ca.crt'} already; ./tailorbird tls renew makes a new certificate with it"
             " (--force: a new authority, whose ca.crt every client then needs)"
         )
-    _made(settings, make_certificates(folder, _names(settings, host or []), days), days)
+    names = _names(settings, [*(host or []), *_names_before(folder)])
+    _made(settings, make_certificates(folder, names, days), days)
     _show_how(settings, folder)
 
 
@@ -92,6 +95,16 @@ def _folder(settings: Settings) -> Path:
             " from, then tell the broker: kill -HUP, or systemctl reload tailorbird-broker"
         )
     return folder
+
+
+def _names_before(folder: Path) -> tuple[str, ...]:
+    """Return what the present certificate is for, by which clients know the broker; nothing where none is."""
+    from broker.certificates import validity_of
+
+    try:
+        return validity_of(folder / "server.crt").names
+    except BrokerProblem:
+        return ()
 
 
 def _names(settings: Settings, hosts: list[str]) -> list[str]:
@@ -122,7 +135,7 @@ def _show_how(settings: Settings, folder: Path) -> None:
 
     broker = settings.broker
     name = validity_of(folder / "server.crt").names[0]
-    port = USUAL_PORT if is_local(broker.host) else broker.port
+    port = broker.port
     subscribe = (
         f"mosquitto_sub -V 5 -h {name} -p {port} --cafile ca.crt -t '{Topics(broker.root).predictions()}'"
     )
@@ -134,5 +147,16 @@ def _show_how(settings: Settings, folder: Path) -> None:
     out("               with -u NAME and -P PASSWORD as two lines of ~/.config/mosquitto_sub")
     out(f'  with paho    client.tls_set("ca.crt"), then client.connect("{name}", {port})')
     out("  accounts     ./tailorbird client add NAME --role reader|source|reviewer")
+    if todo := still_to_do(broker):
+        out(f"  still to do  {todo}")
+
+
+def still_to_do(broker: Broker) -> str:
+    """Return what keeps clients outside from using the certificate, "" where nothing does."""
+    if not broker.manage:
+        return "give server.crt and server.key to your own broker: Tailorbird runs none"
+    keys = ['tls = "auto"'] if broker.tls == "off" else []
     if is_local(broker.host):
-        out(f'  still to do  [broker] host = "0.0.0.0" and port = {USUAL_PORT}, then start the line again')
+        keys.append('host = "0.0.0.0"')
+    usual = f" (port = {USUAL_PORT} is usual)" if keys and broker.port != USUAL_PORT else ""
+    return f"[broker] {' and '.join(keys)}{usual}, then start the line again" if keys else ""

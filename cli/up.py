@@ -1,5 +1,6 @@
 """`up`: the whole line on this machine until Ctrl-C."""
 
+import contextlib
 import shlex
 import time
 from collections.abc import Iterator
@@ -34,24 +35,31 @@ def register(app: typer.Typer) -> None:
 def up(context: typer.Context) -> None:
     """Run the whole line on this machine.
 
-    Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again.
+    Broker, store, predictors and agent, until Ctrl-C. A child that dies is started again. SIGHUP has the
+    services read the configuration again.
     """
     from cli.daily import Daily
     from cli.retraining import Retraining
     from cli.running import RunningLine
 
-    with Ending() as ending, RunningLine(given(context), say, ending) as line:
+    with Ending(reloads=True) as ending, RunningLine(given(context), _say, ending) as line:
         try:
             line.wait_until_ready()
             for text in welcome(line.settings):
                 answers().print(text)
             with (
-                Retraining(given(context), line.settings, say) as retraining,
-                Daily(given(context), line.settings, say) as daily,
+                Retraining(given(context), line.settings, _say) as retraining,
+                Daily(given(context), line.settings, _say) as daily,
             ):
                 _run(line, retraining, daily)
         except KeyboardInterrupt:
-            say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
+            _say("stopping: what is under way is finished first (Ctrl-C again to stop at once)")
+
+
+def _say(text: str) -> None:
+    """Say something to a terminal that may just have been closed: the line goes on."""
+    with contextlib.suppress(OSError):
+        say(text)
 
 
 def _run(line: "RunningLine", retraining: "Retraining", daily: "Daily") -> None:
@@ -65,7 +73,7 @@ def _run(line: "RunningLine", retraining: "Retraining", daily: "Daily") -> None:
                 _tell(message, flood)
                 retraining.hear(message)
             for kind, count in flood.over(time.monotonic()):
-                say(f"{kind}: {count:,} more; the event log has them all")
+                _say(f"{kind}: {count:,} more; the event log has them all")
             retraining.step()
             daily.step()
             line.step()
@@ -75,7 +83,7 @@ def _tell(message: Message, flood: Flood) -> None:
     text = told(message)
     kind = f"{message.service}-{message.instance}: {message.event}" if isinstance(message, Event) else "jobs"
     if text and flood.let_through(kind, time.monotonic()):
-        say(text)
+        _say(text)
 
 
 def told(message: Message) -> str:

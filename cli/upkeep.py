@@ -64,7 +64,7 @@ def _back_up(settings: Settings, *, dry_run: bool) -> None:
     if dry_run:
         size = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
         out(f"backup    would be {limits.backups / backups.new_name(datetime.now(UTC))}, up to {_mb(size)}")
-        old = backups.superseded(limits.backups, limits.keep_backups - 1)
+        old = backups.superseded(limits.backups, limits.keep_backups - 1, coming=path)
     else:
         show_backup(make_backup(settings))
         old = backups.prune(limits.backups, limits.keep_backups)

@@ -33,6 +33,7 @@ LEDGER = ".ledger"
 PART = ".part"
 STALE_S = 86_400.0
 SIDES = ("-wal", "-shm")
+ROWS = ("predictions", "failures", "jobs", "reviews")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Contents:
     def __str__(self) -> str:
         """Return it in words."""
         newest = f", the latest stored at {self.newest_at}" if self.newest_at else ""
-        return f"{self.jobs:,} jobs, {self.predictions:,} predictions, {self.failures:,} failures{newest}"
+        counts = {"job": self.jobs, "prediction": self.predictions, "failure": self.failures}
+        return ", ".join(f"{n:,} {one}{'' if n == 1 else 's'}" for one, n in counts.items()) + newest
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,16 @@ def make(database: Path, target: Path, *, ledger: Path | None, min_free_mb: int)
     _make_folder(target.parent)
     _check_room(database, target.parent, min_free_mb)
     kept = None
-    with _as_problem(target):
+    with contextlib.ExitStack() as unfinished, _as_problem(target):
         if ledger is not None and ledger.is_file():
             kept = ledger_of(target)
             _copy(ledger, kept, _quick_check)
+            unfinished.callback(kept.unlink, missing_ok=True)
         least = _newest_batch(database)
         contents = _copy(database, target, verify)
         if _newest_batch(target) < least:
             raise DatabaseProblem(f"{target} is no whole copy: it lacks batches that {database} had before")
+        unfinished.pop_all()
     return Backup(target, target.stat().st_size, contents, kept)
 
 
@@ -206,16 +210,38 @@ def listed(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if NAME.match(file.name))
 
 
-def superseded(folder: Path, keep: int) -> list[Path]:
-    """Return the backups that `prune` would delete: all but the newest."""
+def has_rows(path: Path) -> bool:
+    """Tell whether a database holds anything worth keeping; one that cannot be read counts as if it did."""
+    try:
+        with closing(reading(path)) as connection:
+            there = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            tables = [table for table in ROWS if (table,) in there]
+            return any(
+                connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]  # noqa: S608
+                for table in tables
+            )
+    except sqlite3.Error:
+        return True
+
+
+def superseded(folder: Path, keep: int, coming: Path | None = None) -> list[Path]:
+    """Return the backups that `prune` would delete: all but the newest, and but the last one with rows.
+
+    `coming` is the database of which one more is to be made.
+    """
     found = listed(folder)
-    return found[: max(0, len(found) - keep)]
+    old = found[: max(0, len(found) - keep)]
+    kept = [*found[len(old) :], *([] if coming is None else [coming])]
+    if any(has_rows(file) for file in reversed(kept)):
+        return old
+    spared = next((file for file in reversed(old) if has_rows(file)), None)
+    return [file for file in old if file != spared]
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
     """Delete all backups of `upkeep` but the newest, and what was left of killed ones; return which."""
     if folder.is_dir():
-        for part in folder.glob(f"tailorbird-*{PART}"):
+        for part in [*folder.glob(f"tailorbird-*{PART}"), *_without_database(folder)]:
             if time.time() - part.stat().st_mtime > STALE_S:
                 part.unlink(missing_ok=True)
     old = superseded(folder, keep)
@@ -223,6 +249,11 @@ def prune(folder: Path, keep: int) -> list[Path]:
         file.with_name(file.name + LEDGER).unlink(missing_ok=True)
         file.unlink(missing_ok=True)
     return old
+
+
+def _without_database(folder: Path) -> list[Path]:
+    """Return the ledgers whose database was never copied."""
+    return [file for file in folder.glob(f"tailorbird-*{LEDGER}") if not file.with_name(file.stem).exists()]
 
 
 def set_aside(path: Path, at: datetime) -> Path | None:

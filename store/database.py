@@ -1,5 +1,7 @@
 """The database's engines: one that writes, with what makes SQLite safe and quick, and one that only reads."""
 
+import contextlib
+import os
 import re
 import sqlite3
 import time
@@ -18,6 +20,8 @@ BUSY_SLICE_S = 0.5
 
 JOURNAL_BYTES = 67_108_864
 CACHE_KIB = 16_384
+MODE = 0o640
+"""Of a new SQLite file, which holds what was photographed: nobody's but the services' and their group's."""
 STORE_LOCK = 0x7A11_0B12
 """PostgreSQL's advisory lock that makes the store's transactions follow each other, as SQLite's do."""
 
@@ -111,6 +115,8 @@ def _prepare_sqlite(engine: sa.Engine, path: Path, settings: Store, *, foreign_k
     @sa.event.listens_for(engine, "do_connect")
     def _folder(*_: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # it is there as a rule; what is wrong otherwise SQLite says
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
 
     sa.event.listen(engine, "connect", _no_begin_of_its_own)
 

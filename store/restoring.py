@@ -57,6 +57,12 @@ def restore(settings: Store, backup: Path, ledger: Path, at: datetime) -> Restor
     return Restored(backups.verify(path), migrated_from, tuple(aside), len(parts) > 1)
 
 
+def refuse_running(path: Path) -> None:
+    """Raise DatabaseProblem while a store, or another restore, has the database."""
+    with _locked(path):
+        pass
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     try:

@@ -57,7 +57,10 @@ class Amount:
     def __str__(self) -> str:
         """Return it in words."""
         counts = [(one.name, getattr(self, one.name)) for one in fields(Amount) if one.name != "bytes"]
-        return ", ".join(f"{count:,} {name}" for name, count in counts if count) or "nothing"
+        return (
+            ", ".join(f"{count:,} {name[:-1] if count == 1 else name}" for name, count in counts if count)
+            or "nothing"
+        )
 
 
 class Retention:

@@ -3,7 +3,7 @@
 Every rule that has enough data judges each of its subjects, well or not: only so can an alert close.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,8 +115,18 @@ def _class_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
 
 def class_bound(label: str, expectations: Mapping[str, Any], bounds: Monitor) -> float:
     """Return the accuracy that is expected of images with a label: as set, or the bundle's; 0 if neither."""
-    given = {name: float(share) for name, _, share in (one.rpartition("=") for one in bounds.class_accuracy)}
-    return given.get(label) or _reached(expectations.get("classes", {}).get(label, {}), bounds)
+    return _class_bounds(bounds).get(label) or _reached(
+        expectations.get("classes", {}).get(label, {}), bounds
+    )
+
+
+def _class_bounds(bounds: Monitor) -> dict[str, float]:
+    return {name: float(share) for name, _, share in (one.rpartition("=") for one in bounds.class_accuracy)}
+
+
+def unknown_classes(classes: Collection[str], bounds: Monitor) -> list[str]:
+    """Return the classes of `[monitor] class_accuracy` that a model does not have: nothing watches them."""
+    return [name for name in _class_bounds(bounds) if name not in classes]
 
 
 def _reached(expectation: Mapping[str, Any], bounds: Monitor) -> float:

@@ -18,11 +18,12 @@ from broker.messages import (
     Alert,
     Correction,
     JobSummary,
+    ModelAnnouncement,
     Receipt,
 )
 from broker.parting import halves_of
 from broker.settings import Monitor, Settings, Store, Upkeep
-from store import database, upgrading
+from store import database, lost, rules, upgrading
 from store.disk import Disk
 from store.figures import StoreFigures
 from store.intake import Item, opened
@@ -64,6 +65,7 @@ class StoreService:
         self._lock = StoreLock(self._path)
         self.held: list[Item] = []
         self._trouble: Trouble | None = None
+        self._model = ""
         line.live = Live(LIVE, self.take_over)
 
     def run(self) -> None:
@@ -108,6 +110,7 @@ class StoreService:
             try:
                 database.refuse_network(self._path)
                 self._lock.__enter__()
+                lost.refuse_empty(self._path, self._upkeep.backups)
                 before = upgrading.upgrade(self.engine, self._path)
                 whole = database.check(self.engine, self._path, self._upkeep.start_check_s)
                 self.disk.remember()
@@ -275,11 +278,24 @@ class StoreService:
                 f"{summary.folder or summary.source}: {', '.join(summary.flags)} of {summary.stored} images"
             )
             self._line.event("warning", "one-class-job", detail, job_id=summary.job_id)
+        for item in items:
+            if isinstance(item.message, ModelAnnouncement):
+                self._tell_unknown(item.message)
         for place, item in enumerate(items):
             if place in outcome.foreign:
                 self._put_aside(item.delivery, "invalid", outcome.foreign[place])
             else:
                 self._line.acknowledge(item.delivery)
+
+    def _tell_unknown(self, model: ModelAnnouncement) -> None:
+        """Name the classes with a bound that this model does not have, once; each predictor announces it."""
+        if model.version == self._model:
+            return
+        self._model = model.version
+        if unknown := rules.unknown_classes(model.classes, self.watch.given.bounds):
+            detail = f"[monitor] class_accuracy: {model.version} has no class {', '.join(unknown)}"
+            known = f"it has {', '.join(model.classes)}"
+            self._line.event("warning", "class-accuracy-unknown", f"{detail}; {known}")
 
     def _publish(self, topic: str, message: Receipt | JobSummary | Correction) -> None:
         try:

@@ -25,9 +25,8 @@ def revision_of(engine: sa.Engine) -> str | None:
             return _revision(connection)
     except sa.exc.DatabaseError as error:
         if damaged(error):
-            raise DatabaseProblem(
-                f"{engine.url.database} is no SQLite database, or it is damaged; {WHAT_TO_DO}"
-            ) from error
+            file = str(engine.url.database).removeprefix("file:")
+            raise DatabaseProblem(f"{file} is no SQLite database, or it is damaged; {WHAT_TO_DO}") from error
         raise
 
 

@@ -58,6 +58,7 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.receipts("canary-shop"): ({"store"}, {"ingest_agent"}),
     TOPICS.receipts("other"): ({"store"}, set()),
     TOPICS.summaries("shop"): ({"store"}, set()),
+    TOPICS.answers("client/3"): ({"predictor_service"}, {"client"}),
     TOPICS.answers("till/3"): ({"predictor_service"}, set()),
     TOPICS.model(): ({"predictor_service"}, {"ingest_agent", "store", "client"}),
     TOPICS.status("store", "main"): ({"store"}, EVERYBODY),

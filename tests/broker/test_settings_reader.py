@@ -138,10 +138,13 @@ def test_store_url_follows_state_and_the_file(tmp_path: Path) -> None:
             "[ingest_agent] watch: expected one of auto, events, polling, not 'inotify'",
         ),
         ("[ingest_agent]\nignore = [1]", "[ingest_agent] ignore: expected a list, each a text, not [1]"),
-        ("[ingest_agent]\nrescan_s = 0", "[ingest_agent] rescan_s: expected a number above 0, not 0"),
+        (
+            "[ingest_agent]\nrescan_s = 0",
+            "[ingest_agent] rescan_s: expected a number above 0 to 2,000,000, not 0",
+        ),
         ("[ingest_agent]\ninbox = 5", "[ingest_agent] inbox: expected a path, not 5"),
         ('[ingest_agent]\ninbox = ""', "[ingest_agent] inbox: expected a path, not ''"),
-        ("[store]\ngroup_ms = nan", "[store] group_ms: expected a number from 0, not nan"),
+        ("[store]\ngroup_ms = nan", "[store] group_ms: expected a number from 0 to 2,000,000, not nan"),
         (
             "[ingest_agent]\nresend_max_s = 0.5",
             "[ingest_agent] resend_max_s: expected at least resend_min_s (1), not 0.5",
@@ -167,7 +170,7 @@ def test_wrong_file_is_one_line_with_file_key_and_what_was_expected(
         ("TAILORBIRD__BROKER__PROT", "1", ": there is no key 'prot'; did you mean port?"),
         ("TAILORBIRD__BROKR__PORT", "1", ": there is no section 'brokr'; did you mean broker?"),
         ("TAILORBIRD__BROKER", "1", ": there is no key ''; there are manage, host, port,"),
-        ("TAILORBIRD__STORE__GROUP_MS", "1e999", ": expected a number from 0, not '1e999'"),
+        ("TAILORBIRD__STORE__GROUP_MS", "1e999", ": expected a number from 0 to 2,000,000, not '1e999'"),
     ],
 )
 def test_wrong_variable_is_one_line_with_its_name(name: str, value: str, words: str) -> None:
@@ -218,3 +221,79 @@ def test_any_text_in_a_variable_becomes_settings_or_a_settings_error(key: str, t
     except SettingsError:
         return
     assert name == loaded.origins[key]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[upkeep]\nkeep_days = 1e300",
+        "[upkeep]\nkeep_days = inf",
+        "[upkeep]\nkeep_events_days = nan",
+        "[upkeep]\nstart_check_s = 1e10",
+        f"[upkeep]\nkeep_bytes = {10**30}",
+        f"[upkeep]\nkeep_days = {10**400}",
+        "[health]\nstuck_s = inf",
+        "[monitor]\ninput_drift = nan",
+        "[monitor]\nbacklog_age_s = 1e10",
+        "[store]\nkeep_pixels_days = 1e6",
+        "[store]\nbusy_timeout_s = 3e6",
+        "[ingest_agent]\ndecode_s = 1e300",
+        "[ingest_agent]\ncanary_s = inf",
+    ],
+)
+def test_number_that_would_overflow_is_one_line(tmp_path: Path, line: str) -> None:
+    """No timedelta, and nothing in C, holds them; nan lies within all bounds."""
+    with pytest.raises(SettingsError, match=r"mine\.toml: \[\w+\] \w+: expected a (whole )?number") as error:
+        read_settings(written(tmp_path, line), {})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "why"),
+    [
+        ('[ingest_agent]\ninbox = "{state}"', "ingest_agent] inbox", "without [paths] state"),
+        ('[ingest_agent]\ninbox = "/"', "ingest_agent] inbox", "without [paths] state"),
+        (
+            '[ingest_agent]\ninbox = "box"\n[broker]\ncredentials = "box/secret"',
+            "ingest_agent] inbox",
+            "without [broker] credentials",
+        ),
+        ('[upkeep]\nbackups = "{state}/inbox/backups"', "upkeep] backups", "outside the inbox"),
+        ('[upkeep]\nbackups = "{sate}/b"', "upkeep] backups", "there is no {sate}; there is {state}"),
+        ('[store]\nurl = "sqlite:///{home}/b.db"', "store] url", "there is no {home}"),
+        ("[dashboard]\nport = 18830", "dashboard] port", "another port than [broker] port (18830)"),
+        ("[metrics]\nagent_port = 18842", "metrics] store_port", "another port than [metrics] agent_port"),
+        (
+            "[metrics]\npredictor_port = 18840\n[predictor_service]\ninstances = 2",
+            "metrics] predictor_port",
+            "another port than [metrics] agent_port",
+        ),
+        ('[broker]\nhost = "0.0.0.0"\nport = 18829', "broker] local_port", "than [broker] port (18829)"),
+    ],
+)
+def test_values_that_do_not_go_together_are_one_line(tmp_path: Path, text: str, key: str, why: str) -> None:
+    """Of folders within each other, of two services at one port, of words that nobody fills in."""
+    with pytest.raises(SettingsError) as error:
+        read_settings(written(tmp_path, text), {})
+    assert f"[{key}: " in str(error.value)
+    assert why in str(error.value)
+
+
+def test_port_of_a_broker_elsewhere_may_be_used_here(tmp_path: Path) -> None:
+    """It is another machine's; and none at all collides with nothing."""
+    text = '[broker]\nmanage = false\nhost = "broker.example"\ntls = "on"\nport = 18841'
+    read_settings(written(tmp_path, text), {})
+    read_settings(written(tmp_path, "[metrics]\nagent_port = 0\nstore_port = 0\npredictor_port = 0"), {})
+
+
+def test_path_comes_without_its_detours(tmp_path: Path) -> None:
+    """As it then stands in messages."""
+    loaded = read_settings(written(tmp_path, '[ingest_agent]\ninbox = "a/../drop/./here"'), {})
+    assert tmp_path / "drop" / "here" == loaded.settings.ingest_agent.inbox
+
+
+def test_stuck_may_be_exactly_what_the_file_says(tmp_path: Path) -> None:
+    """At least four times decode_s."""
+    read_settings(written(tmp_path, "[health]\nstuck_s = 40"), {})
+    with pytest.raises(SettingsError, match="at least 4 times"):
+        read_settings(written(tmp_path, "[health]\nstuck_s = 39"), {})

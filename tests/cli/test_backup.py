@@ -16,6 +16,7 @@ from cli.application import main
 from cli.daily import DAY_S, FIRST_S, Daily
 from cli.given import Given
 from store import database, upgrading
+from store.lock import StoreLock
 from store.writer import Writer
 from tests.cli.conftest import PICTURES, RunCli, RunningUp, Started
 from tests.store.workbench import Make
@@ -56,7 +57,7 @@ def test_upkeep_backs_up_tells_what_is_due_and_looks_for_damage(
     assert 0 == main(["upkeep", "--config", str(config)])
     lines = capsys.readouterr().out.splitlines()
     assert ["backup", "ledger", "retention", "check"] == [line.split()[0] for line in lines if line[0] != " "]
-    assert "retention 1 jobs, 2 predictions, about 0.0 MB" in lines
+    assert "retention 1 job, 2 predictions, about 0.0 MB" in lines
     assert 1 == len(list(stored.upkeep.backups.glob("*.db")))
     assert {"backup_at", "backup", "check_at"} == set(upkeep_record.read(stored.paths.state))
 
@@ -113,6 +114,50 @@ def test_restore_asks_first(stored: Settings, config: Path, tmp_path: Path, cli:
     done = cli("restore", str(target), config=config, typed="n\n")
     assert 130 == done.returncode
     assert [] == list(stored.paths.state.glob("*.before-restore-*"))
+
+
+def test_backup_into_a_folder_that_is_not_there_is_refused(
+    stored: Settings, config: Path, tmp_path: Path, capsys: Said
+) -> None:
+    """A disk that is not mounted must not become a folder on this one."""
+    target = tmp_path / "usb" / "b.db"
+    assert 3 == main(["backup", str(target), "--config", str(config)])
+    assert f"tailorbird: {target}: there is no such folder\n" == capsys.readouterr().err
+    assert not target.parent.exists()
+
+
+def test_restore_that_nobody_can_be_asked_about_is_one_line(
+    stored: Settings, config: Path, tmp_path: Path, cli: RunCli
+) -> None:
+    """A timer's or an ssh command's: no answer is no yes."""
+    target = tmp_path / "b.db"
+    assert 0 == main(["backup", str(target), "--config", str(config)])
+    done = cli("restore", str(target), config=config, typed="")
+    assert 3 == done.returncode
+    assert "tailorbird: nobody is there to be asked: --yes puts it in without" in done.stderr
+
+
+def test_restore_beside_a_running_line_is_refused_before_it_asks(
+    stored: Settings, config: Path, tmp_path: Path, cli: RunCli
+) -> None:
+    """Whoever says yes expects that it happens."""
+    target = tmp_path / "b.db"
+    assert 0 == main(["backup", str(target), "--config", str(config)])
+    with StoreLock(database.file_of(stored.store.url)):
+        done = cli("restore", str(target), config=config, typed="y\n")
+    assert 3 == done.returncode
+    assert "stop Tailorbird first" in done.stderr
+    assert "Put it in" not in done.stderr
+
+
+def test_database_that_was_lost_is_bad(stored: Settings, config: Path, capsys: Said) -> None:
+    """`doctor` says what the store will say."""
+    assert 0 == main(["backup", "--config", str(config)])
+    path = database.file_of(stored.store.url)
+    assert path is not None
+    path.unlink()
+    assert 1 == main(["doctor", "--config", str(config)])
+    assert f"BAD   database      {path}: the database is not there, and backups" in capsys.readouterr().out
 
 
 def test_restore_of_a_file_that_is_not_there_is_one_line(config: Path, capsys: Said) -> None:
@@ -182,7 +227,7 @@ def test_restore_without_a_ledger_names_the_jobs_that_lost_rows(
 
     said = cli("restore", str(copy), "--yes", config=running.config).stdout
 
-    assert "the present one calls 1 jobs done that lack rows" in said
+    assert "the present one calls a job done, without all rows" in said
     assert f"{job} (folder Bag)" in said
     assert 1 == cli("reconcile", job, config=running.config).returncode
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from broker.client_accounts import new_client, write_clients
 from broker.credentials import make_credentials
 from broker.line import Line
 from broker.memory import MemoryBroker
@@ -17,13 +18,14 @@ from broker.metrics_server import MetricsServer
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from broker.topics import Topics
-from cli import doctor_files, doctor_system, upkeep_record
+from cli import doctor_files, doctor_rights, doctor_system, upkeep_record
 from cli.application import main
 from cli.doctor_data import _clock_against, backups, bundle
 from cli.doctor_line import broker
 from cli.finding import Finding
 from cli.installing.places import Places
 from cli.installing.units import Chosen, rendered
+from cli.mending import set_mode
 from tests.cli.conftest import RunCli, RunningUp
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import free_port
@@ -79,6 +81,59 @@ def test_doctor_changes_nothing_by_itself_and_fix_says_what_it_does(
     assert 0o600 == (own.broker.credentials / "store").stat().st_mode & 0o777
     assert own.ingest_agent.inbox.is_dir()
     assert "others may read" not in said.out
+
+
+def test_file_of_clients_is_looked_at(own: Settings) -> None:
+    """Who may write it may make himself an account; damaged, the broker does not start."""
+    own.paths.state.mkdir()
+    file = own.paths.state / "clients.json"
+    assert [] == list(doctor_rights.clients(own))
+    write_clients(own.paths.state, (new_client("till-1", "source", "$7$1$a$b"),))
+    assert [("clients", "ok")] == states(doctor_rights.clients(own))
+    file.chmod(0o666)
+    found = the(doctor_rights.clients(own), "bad")
+    assert found.mend is not None
+    found.mend.do()
+    assert 0o600 == file.stat().st_mode & 0o777
+    file.write_text("[{")
+    assert "is no list of clients" in the(doctor_rights.clients(own), "bad").said
+
+
+def test_database_and_inbox_that_anybody_may_write_are_bad(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readable by anybody is a warning; each is mended, and a folder above that keeps others out will do."""
+    own.ingest_agent.inbox.mkdir(parents=True)
+    database = own.paths.state / "tailorbird.db"
+    database.touch(mode=0o600)
+    monkeypatch.setattr(doctor_rights, "_within_reach", lambda _: True)
+    own.ingest_agent.inbox.chmod(0o755)
+    assert [] == list(doctor_rights.rights(own))
+    database.chmod(0o644)
+    assert [("rights", "warn")] == states(doctor_rights.rights(own))
+    database.chmod(0o666)
+    own.ingest_agent.inbox.chmod(0o777)
+    assert [("rights", "bad")] * 2 == states(doctor_rights.rights(own))
+    for one in doctor_rights.rights(own):
+        assert one.mend is not None
+        one.mend.do()
+    assert (0o660, 0o775) == tuple(path.stat().st_mode & 0o777 for path in (database, own.ingest_agent.inbox))
+    database.chmod(0o644)
+    monkeypatch.undo()
+    own.paths.state.chmod(0o750)
+    assert [] == list(doctor_rights.rights(own))
+
+
+def test_mode_is_set_on_no_link(tmp_path: Path) -> None:
+    """Root mends in folders where others may have put something else meanwhile."""
+    for name in ("target", "first"):
+        (tmp_path / name).touch(mode=0o644)
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "second").hardlink_to(tmp_path / "first")
+    for name in ("link", "second"):
+        with pytest.raises(OSError, match=r"Too many levels|second name"):
+            set_mode(tmp_path / name, 0o600)
+    assert [0o644, 0o644] == [(tmp_path / name).stat().st_mode & 0o777 for name in ("target", "first")]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from broker.certificates import make_certificates, validity_of
+from broker.settings import Broker
 from broker.settings_reader import read_settings
+from cli.tls import still_to_do
 from tests.cli.conftest import RunCli
 from tests.running_mosquitto import RunningMosquitto
 
@@ -45,9 +47,29 @@ def test_init_makes_certificates_and_says_what_clients_need(config: Path, cli: R
     assert ("broker.example", "192.0.2.7") == made.names[:2]
     assert f"valid until {made.ends_at:%Y-%m-%d} for {', '.join(made.names)}\n" in done.stdout
     assert f"for clients  {folder / 'ca.crt'}" in done.stdout
-    assert "mosquitto_sub -V 5 -h broker.example -p 8883 --cafile ca.crt" in done.stdout
-    assert 'client.tls_set("ca.crt"), then client.connect("broker.example", 8883)' in done.stdout
-    assert 'still to do  [broker] host = "0.0.0.0"' in done.stdout
+    port = read_settings(config, {}).settings.broker.port
+    assert f"mosquitto_sub -V 5 -h broker.example -p {port} --cafile ca.crt" in done.stdout
+    assert f'client.tls_set("ca.crt"), then client.connect("broker.example", {port})' in done.stdout
+    assert 'still to do  [broker] host = "0.0.0.0" (port = 8883 is usual), then start' in done.stdout
+
+
+def test_what_is_still_to_do_follows_the_configuration() -> None:
+    """Nothing where all is set; an external broker has its own files."""
+    assert "" == still_to_do(Broker(host="0.0.0.0", port=8883))
+    assert "" == still_to_do(Broker(host="0.0.0.0", port=1234))
+    off = Broker(host="192.0.2.1", port=8883, tls="off", allow_plain=True)
+    assert '[broker] tls = "auto", then start the line again' == still_to_do(off)
+    assert '[broker] host = "0.0.0.0", then start the line again' == still_to_do(Broker(port=8883))
+    assert "your own broker" in still_to_do(Broker(manage=False, host="broker.example"))
+
+
+def test_init_by_force_keeps_the_names(config: Path, cli: RunCli, folder: Path) -> None:
+    """Clients call the broker as they did; one more may come."""
+    cli("tls", "init", "--host", "broker.example", "--host", "192.0.2.7", config=config)
+    assert 0 == cli("tls", "init", "--force", "--host", "new.example", config=config).returncode
+    assert ("new.example", "broker.example", "192.0.2.7") == validity_of(folder / "server.crt").names[:3]
+    (folder / "server.crt").write_text("damaged")
+    assert 0 == cli("tls", "init", "--force", config=config).returncode
 
 
 def test_init_replaces_nothing_unless_forced(config: Path, cli: RunCli, folder: Path) -> None:

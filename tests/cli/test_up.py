@@ -228,6 +228,21 @@ def test_up_that_is_stopped_leaves_no_process_and_no_record(config: Path, start:
     assert not (state / "up.json").exists()
 
 
+def test_hangup_of_up_reloads_the_services(config: Path, start: Start, cli: RunCli) -> None:
+    """The same processes go on, with what was changed."""
+    up = start("up", "--config", str(config))
+    up.wait_for("Ctrl-C stops it.")
+    state = read_settings(config, {}).settings.paths.state
+    before = children(state)
+    config.write_text(f"{config.read_text()}\n[health]\nstuck_s = 77.0\n")
+    os.kill(up.process.pid, signal.SIGHUP)
+    logs = [state / "log" / f"{name}.log" for name in ("store-main", "ingest_agent-shop")]
+    until(lambda: all("setting-changed" in log.read_text() for log in logs), 30)
+    assert "SIGHUP: the services read the configuration again" in up.said
+    assert before == children(state)
+    assert 0 == up.stop()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds a child's life to its parent's")
 def test_up_that_is_killed_leaves_no_process_and_starts_again(config: Path, start: Start) -> None:
     """Kill -9 of `up` ends its children; the lock and the port are free for the next one."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.settings import Store
-from store import backups, database
+from broker.settings import Store, Upkeep
+from store import backups, database, lost
 from store.backups import make, prune, verify
 from store.errors import DatabaseProblem
 from store.lock import StoreLock
@@ -140,6 +140,73 @@ def test_only_the_newest_backups_are_kept(tmp_path: Path) -> None:
         "tailorbird-20261103T000000Z.db",
         "tailorbird-20261103T000000Z.db.ledger",
     ] == names(tmp_path)
+
+
+def test_last_backup_with_rows_outlives_those_without(
+    store_settings: Store, path: Path, tmp_path: Path, make: Make
+) -> None:
+    """An empty database, backed up every day, must not drive out what can be restored."""
+    folder = tmp_path / "backups"
+    fill(store_settings, make, 2)
+    full = make_here(path, folder / "tailorbird-20261101T000000Z.db").file
+    path.unlink()
+    upgrade(database.writing_engine(store_settings), None)
+    for day in (2, 3, 4):
+        make_here(path, folder / f"tailorbird-2026110{day}T000000Z.db")
+
+    assert ["tailorbird-20261102T000000Z.db"] == [file.name for file in backups.superseded(folder, 2)]
+    prune(folder, 2)
+    assert [full.name, "tailorbird-20261103T000000Z.db", "tailorbird-20261104T000000Z.db"] == names(folder)
+
+    make_here(full, folder / "tailorbird-20261105T000000Z.db")
+    assert full in prune(folder, 2)
+
+
+def test_store_begins_no_empty_database_in_the_place_of_a_lost_one(
+    store_settings: Store, path: Path, tmp_path: Path, make: Make
+) -> None:
+    """One line says what to restore; without backups, or with empty ones only, it is a first start."""
+    folder = tmp_path / "backups"
+    lost.refuse_empty(path, folder)
+    fill(store_settings, make, 2)
+    kept = make_here(path, folder / backups.new_name(AT)).file
+    lost.refuse_empty(path, folder)
+    for side in ("", "-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+
+    bench = Bench(store_settings, Upkeep(backups=folder))
+    with bench.line, pytest.raises(DatabaseProblem) as problem:
+        bench.service.open()
+    bench.service.close()
+
+    assert not path.exists()
+    assert (
+        f"{path}: the database is not there, and backups of it are: ./tailorbird restore {kept};"
+        f" to begin anew, move {folder} elsewhere first"
+    ) == str(problem.value)
+    path.touch()
+    assert lost.complaint(path, folder)
+    folder.rename(tmp_path / "elsewhere")
+    lost.refuse_empty(path, folder)
+
+
+def test_backup_that_fails_leaves_no_ledger(bench: Bench, tmp_path: Path, ledger: Path) -> None:
+    """The ledger is copied first, and is of no use alone."""
+    (tmp_path / "backups").mkdir()
+    target = tmp_path / "backups" / backups.new_name(AT)
+    (target.with_name(target.name + ".part")).mkdir()
+    with pytest.raises(DatabaseProblem, match="no backup was made"):
+        make(bench.path, target, ledger=ledger, min_free_mb=0)
+    assert [f"{target.name}.part"] == names(target.parent)
+
+
+def test_ledger_without_its_database_is_pruned(tmp_path: Path) -> None:
+    """It was left by a backup that was killed; a young one may belong to a backup that is being made."""
+    for day in (1, 2):
+        (tmp_path / f"tailorbird-2026110{day}T000000Z.db.ledger").touch()
+    os.utime(tmp_path / "tailorbird-20261101T000000Z.db.ledger", (0, 0))
+    prune(tmp_path, 7)
+    assert ["tailorbird-20261102T000000Z.db.ledger"] == names(tmp_path)
 
 
 def test_restore_puts_database_and_ledger_back_and_sets_the_present_ones_aside(

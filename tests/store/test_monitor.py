@@ -234,3 +234,18 @@ def test_monitor_that_fails_costs_an_event_and_no_message(bench: Bench, make: Ma
     assert waits
     assert [("j1",)] == bench.read("SELECT job_id FROM jobs")
     assert ["monitor-failed"] == [word for word in bench.words() if word.startswith("monitor")]
+
+
+def test_bound_of_a_class_that_the_model_lacks_is_told_once(bench: Bench, make: Make) -> None:
+    """Only the model knows its classes; each predictor announces it, and the next model is looked at anew."""
+    bounds = Monitor(class_accuracy=(f"{CLASSES[0]}=0.5", "Shrit=0.7"))
+    bench.service.watch.given = Monitoring(bounds, 30)
+    said: list[Event] = []
+    for version in ("m1", "m1", "m2"):
+        bench.send(announcement(make, version))
+        bench.work(2)
+        said += [decode(Event, payload) for payload in bench.heard("events")]
+    told = [one.detail for one in said if one.event == "class-accuracy-unknown"]
+    assert [f"[monitor] class_accuracy: {version} has no class Shrit" for version in ("m1", "m2")] == [
+        detail.partition(";")[0] for detail in told
+    ]

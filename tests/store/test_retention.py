@@ -246,4 +246,4 @@ def test_store_says_what_it_deleted(bench: Bench, make: Make) -> None:
         bench.work()
         found += [payload for payload in bench.heard("events") if b'"retention"' in payload]
     assert 1 == len(found)
-    assert b"deleted, since too old to keep: 1 jobs, 1 predictions" in found[0]
+    assert b"deleted, since too old to keep: 1 job, 1 prediction" in found[0]

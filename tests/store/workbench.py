@@ -21,7 +21,7 @@ from broker.messages import (
     decode,
     encode,
 )
-from broker.settings import Store
+from broker.settings import Store, Upkeep
 from broker.topics import Topics
 from store import intake
 from store.database import file_of
@@ -109,7 +109,7 @@ class Make:
 class Bench:
     """A store on a line within the process, and the client that talks to it. Nothing runs by itself."""
 
-    def __init__(self, settings: Store) -> None:
+    def __init__(self, settings: Store, upkeep: Upkeep | None = None) -> None:
         self.topics = Topics()
         self.settings = settings
         self.broker = MemoryBroker()
@@ -117,7 +117,7 @@ class Bench:
             "store", intake.subscriptions(self.topics), clean=False
         )
         self.line = Line(self.connection, self.topics, service="store", instance="main")
-        self.service = StoreService(settings, self.line)
+        self.service = StoreService(settings, self.line, upkeep=upkeep)
         wanted = [
             self.topics.receipts(),
             self.topics.summaries(),
