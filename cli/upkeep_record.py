@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from broker.private_files import READABLE, write_private
+
 NAME = "upkeep.json"
 
 
@@ -20,13 +22,8 @@ def read(state: Path) -> dict[str, Any]:
 
 def write(state: Path, **facts: str) -> None:
     """Add facts; a state that cannot be written is what `doctor` tells, and no reason to fail here."""
-    file = state / NAME
-    unfinished = file.with_name(f".{NAME}.unfinished")
     with contextlib.suppress(OSError):
-        unfinished.unlink(missing_ok=True)
-        with unfinished.open("x", encoding="utf-8") as opened:
-            opened.write(json.dumps({**read(state), **facts}, indent=2) + "\n")
-        unfinished.replace(file)
+        write_private(state / NAME, json.dumps({**read(state), **facts}, indent=2) + "\n", READABLE)
 
 
 def moment(facts: dict[str, Any], name: str) -> datetime | None:
