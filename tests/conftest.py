@@ -13,6 +13,7 @@ from broker.mosquitto_program import find_mosquitto
 from broker.mqtt import MqttConnection
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
+from tests.broker.listening import Listening
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import free_port
 
@@ -45,6 +46,13 @@ def make_settings(tmp_path: Path) -> MakeSettings:
 def settings(make_settings: MakeSettings) -> Settings:
     """The defaults, with all state in this test's folder and a port of its own."""
     return make_settings(broker={"port": free_port()})
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Listening]:
+    """Stand in for systemd: who is told by sd_notify."""
+    with Listening(tmp_path) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -36,13 +36,6 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Listening]:
-    """Who is told."""
-    with Listening(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
 def start(tmp_path: Path, systemd: Listening) -> Iterator[Start]:
     """`start(broker_port)`: a service in a process of its own, in this test's folder."""
     made: list[subprocess.Popen[str]] = []

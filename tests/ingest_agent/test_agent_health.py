@@ -1,8 +1,6 @@
 """Whether an agent gets on, as systemd's watchdog and `GET /health` see it, and its reload."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,6 @@ from tests.broker.listening import Listening
 from tests.ingest_agent.workbench import Workbench, picture, with_settings
 
 STUCK_S = 0.3
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Listening]:
-    """Who is told."""
-    with Listening(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ STUCK_S = 0.5
 
 
 @pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Listening]:
-    """Who is told."""
-    with Listening(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
 def watched(tmp_path: Path, systemd: Listening) -> Iterator[Bench]:
     """A predictor that serves, with little patience, in a loop beside the test."""
     made = Bench(tmp_path / "notes")

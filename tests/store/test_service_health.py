@@ -3,9 +3,8 @@
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ from tests.store.workbench import Bench, Make
 from tests.waiting import until
 
 STUCK_S = 0.5
-
-
-@pytest.fixture
-def systemd(tmp_path: Path) -> Iterator[Listening]:
-    """Who is told."""
-    with Listening(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture
