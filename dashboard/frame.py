@@ -9,22 +9,25 @@ from urllib.parse import urlencode
 
 from nicegui import html, ui
 
+from dashboard.access import Role, here
+
 STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
-PAGES = (("Today", "/"), ("Jobs", "/jobs"))
+PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
+"""The name, the address, and the role without which a page is not in the head."""
 
 
 @contextlib.contextmanager
-def frame(title: str, here: str) -> Iterator[None]:
-    """Put what the block makes into a page with a head; `here` is the path that is marked in it."""
+def frame(title: str, path: str) -> Iterator[None]:
+    """Put what the block makes into a page with a head; `path` is the page that is marked in it."""
     ui.page_title(f"{title} - Tailorbird")
     ui.add_css(STYLE)
     with html.header().classes("top"):
         html.a("Skip to the content", href="#content").classes("skip")
         html.a("Tailorbird", href="/").classes("name")
         with html.nav().props('aria-label="Pages"'):
-            for name, path in PAGES:
-                link = html.a(name, href=path)
-                if path == here:
+            for name, where in (page[:2] for page in PAGES if page[2] <= here().role):
+                link = html.a(name, href=where)
+                if where == path:
                     link.props("aria-current=page")
     with html.div().classes("page").props('id=content tabindex="-1"'):
         html.h1(title)

@@ -12,6 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.access import Person, Role
+
+LOCAL = Person(name="", role=Role.ADMIN)
+"""Whoever sits at this machine: without accounts the page knows no name."""
+
 NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # NiceGUI's page begins with scripts of its own in the page, and Vue makes functions of templates. Whatever
 # they do, nothing is loaded from, or sent to, another host.
@@ -59,6 +64,7 @@ class Guard:
         if len(hosts) != 1 or not is_own(hosts[0], headers.getlist("origin")):
             await self._refuse(scope, receive, send)
             return
+        scope.setdefault("state", {})["person"] = LOCAL
         await self.app(scope, receive, _with_headers(send))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,17 +6,21 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from nicegui import html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, card, frame, note, write
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
+from dashboard.site import Site
 from dashboard.tiles import Pictures, bar, tiles
 from dashboard.words import at, count, lasting, percent
 from store import browsing, queries
-from store.browsing import ClassCounts, Seen, Wanted
+from store.browsing import ClassCounts, Doubt, Order, Seen, Wanted
 from store.queries import FailureRow, Job
 from store.report_figures import JOB, PARTS, Scope, parts_over_time
 
@@ -54,8 +58,30 @@ def ask(settings: Settings, job_id: str) -> Found | None:
         return Found(job, browsing.class_counts(connection, job_id), seconds)
 
 
-async def job(settings: Settings, wanted: Wanted, page: int) -> None:
-    """Make the page of one job, as its address wants it."""
+def add(made: FastAPI, site: Site) -> None:
+    """Add the page of one job, as its address wants it, and the CSV of what it shows."""
+
+    @ui.page("/job")
+    async def page_job(
+        job_id: str = "", label: str = "", doubt: str = "", order: str = "", page: int = 1
+    ) -> None:
+        await _job(site.settings, wanted_of(job_id, label, doubt, order), page)
+
+    @made.get("/job.csv")
+    def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> StreamingResponse:
+        wanted = wanted_of(job_id, label, doubt, order)
+        name = f"{wanted.job_id or 'job'}.csv"
+        return csv_answer(site.settings, name, lambda connection: browsing.csv_lines(connection, wanted))
+
+
+def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:
+    """Return what an address wants; words that it does not know count as not said."""
+    doubts: dict[str, Doubt] = {"suspect": "suspect", "ok": "ok"}
+    orders: dict[str, Order] = {"doubt": "doubt"}
+    return Wanted(job_id, label or None, doubts.get(doubt, "all"), orders.get(order, "name"))
+
+
+async def _job(settings: Settings, wanted: Wanted, page: int) -> None:
     try:
         found = await asyncio.to_thread(ask, settings, wanted.job_id)
     except SettingsError as problem:

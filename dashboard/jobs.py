@@ -3,12 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 
-from nicegui import events, html
+from fastapi import FastAPI
+from nicegui import events, html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.frame import Table, address, frame, note
 from dashboard.pager import Pager
+from dashboard.site import Site
 from dashboard.words import at, count, lasting, percent
 from store import browsing, queries
 from store.queries import Job
@@ -27,11 +29,14 @@ def name_of(job: Job) -> str:
     return job.folder or "(the root of the inbox)"
 
 
-async def jobs(settings: Settings) -> None:
-    """Make the page."""
-    with frame("Jobs", "/jobs"):
-        page = _Jobs(settings)
-        await page.show()
+def add(_: FastAPI, site: Site) -> None:
+    """Add the page."""
+
+    @ui.page("/jobs")
+    async def page_jobs() -> None:
+        with frame("Jobs", "/jobs"):
+            page = _Jobs(site.settings)
+            await page.show()
 
 
 class _Jobs:

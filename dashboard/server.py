@@ -4,29 +4,22 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
-from urllib.parse import quote
+from collections.abc import AsyncIterator
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
 from nicegui import ui
 
 from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.settings import Dashboard, Settings
+from dashboard import job, jobs, today
 from dashboard.guard import Guard
-from dashboard.job import job
-from dashboard.jobs import jobs
-from dashboard.today import today
+from dashboard.site import Site
 from dashboard.watch import Watch
-from store import browsing, queries
-from store.browsing import Doubt, Order, Wanted
 
 TURN_S = 0.5
 GRACE_S = 2
-CSV_LINES = 1000
 FAVICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7"'
     ' fill="#005a9c"/>'
@@ -77,7 +70,7 @@ def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
         task.cancel()
 
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=turning)
-    _add_pages(made, settings, watch)
+    _add_pages(made, Site(settings, watch))
     ui.run_with(
         made,
         title="Tailorbird",
@@ -97,41 +90,6 @@ async def _turn(health: Health) -> None:
         await asyncio.sleep(TURN_S)
 
 
-def _add_pages(made: FastAPI, settings: Settings, watch: Watch) -> None:
-    @ui.page("/")
-    async def page_today() -> None:
-        await today(settings, watch)
-
-    @ui.page("/jobs")
-    async def page_jobs() -> None:
-        await jobs(settings)
-
-    @ui.page("/job")
-    async def page_job(
-        job_id: str = "", label: str = "", doubt: str = "", order: str = "", page: int = 1
-    ) -> None:
-        await job(settings, wanted_of(job_id, label, doubt, order), page)
-
-    @made.get("/job.csv")
-    def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> StreamingResponse:
-        wanted = wanted_of(job_id, label, doubt, order)
-        name = quote(f"{wanted.job_id or 'job'}.csv", safe="")
-        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return StreamingResponse(
-            _csv(settings, wanted), media_type="text/csv; charset=utf-8", headers=headers
-        )
-
-
-def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:
-    """Return what an address wants; words that it does not know count as not said."""
-    doubts: dict[str, Doubt] = {"suspect": "suspect", "ok": "ok"}
-    orders: dict[str, Order] = {"doubt": "doubt"}
-    return Wanted(job_id, label or None, doubts.get(doubt, "all"), orders.get(order, "name"))
-
-
-def _csv(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
-    """Yield the CSV in pieces: each costs a change of threads."""
-    with queries.reading(settings.store) as connection:
-        lines = browsing.csv_lines(connection, wanted)
-        while piece := "".join(islice(lines, CSV_LINES)):
-            yield piece.encode("utf-8", "surrogateescape")
+def _add_pages(made: FastAPI, site: Site) -> None:
+    for page in (today, jobs, job):
+        page.add(made, site)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from fastapi import FastAPI
 from nicegui import html, ui
 
 from broker.settings import Settings
 from dashboard.frame import Table, card, frame, note
+from dashboard.site import Site
 from dashboard.tiles import tiles
 from dashboard.watch import Present, Stored, Watch
 from dashboard.words import NONE, at, count, lasting
@@ -23,12 +25,15 @@ ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("La
 STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 
 
-async def today(settings: Settings, watch: Watch) -> None:
-    """Make the page, and keep it up to date."""
-    with frame("Today", "/"):
-        page = _Today(settings, watch)
-        await page.look()
-    ui.timer(LOOK_S, page.look, immediate=False)
+def add(_: FastAPI, site: Site) -> None:
+    """Add the page, which keeps itself up to date."""
+
+    @ui.page("/")
+    async def page_today() -> None:
+        with frame("Today", "/"):
+            page = _Today(site.settings, site.watch)
+            await page.look()
+        ui.timer(LOOK_S, page.look, immediate=False)
 
 
 class _Today:

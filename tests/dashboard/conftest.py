@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import Page as Tab
 
 from tests.cli.conftest import PICTURES, Started
 from tests.waiting import free_port, listens, until
@@ -35,6 +37,7 @@ predictor_port = 0
 """
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A folder's name that would run, were it taken for HTML."""
+WAIT_MS = 15_000
 CHROMIUM = [
     "--headless",
     "--no-sandbox",
@@ -112,3 +115,47 @@ def chromium() -> str:
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the pages' pictures go."""
     return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture(scope="session")
+def context(chromium: str, page: Page) -> Iterator[BrowserContext]:
+    """One Chromium for all tests, so that it fetches the page's scripts once."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        made = browser.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
+        made.set_default_timeout(WAIT_MS)
+        yield made
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained of, and what it asked of other hosts."""
+    return []
+
+
+@pytest.fixture
+def tab(context: BrowserContext, page: Page, complaints: list[str]) -> Iterator[Tab]:
+    """A window; at its end the browser must have nothing to complain of, and have asked nobody else."""
+    made = context.new_page()
+    watch(made, page, complaints)
+    yield made
+    made.close()
+    assert [] == complaints
+
+
+def watch(tab: Tab, page: Page, complaints: list[str]) -> None:
+    """Note errors, dialogs and requests that leave the page."""
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((f"{page.url}/", "data:")):
+            complaints.append(request.url)
+
+    tab.on("console", told)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("request", asked)
+    tab.on("dialog", lambda dialog: complaints.append(dialog.message))

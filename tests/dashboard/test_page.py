@@ -3,63 +3,17 @@
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, expect, sync_playwright
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 
-from tests.dashboard.conftest import CHROMIUM, HOSTILE, Page
+from tests.dashboard.conftest import HOSTILE, WAIT_MS, Page
 
 pytestmark = pytest.mark.slow
-WAIT_MS = 15_000
-
-
-@pytest.fixture(scope="module")
-def context(chromium: str, page: Page) -> Iterator[BrowserContext]:
-    """One Chromium for all tests, so that it fetches the page's scripts once."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        made = browser.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
-        made.set_default_timeout(WAIT_MS)
-        yield made
-        browser.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser complained of, and what it asked of other hosts."""
-    return []
-
-
-@pytest.fixture
-def tab(context: BrowserContext, page: Page, complaints: list[str]) -> Iterator[Tab]:
-    """A window; at its end the browser must have nothing to complain of, and have asked nobody else."""
-    made = context.new_page()
-    watch(made, page, complaints)
-    yield made
-    made.close()
-    assert [] == complaints
-
-
-def watch(tab: Tab, page: Page, complaints: list[str]) -> None:
-    """Note errors, dialogs and requests that leave the page."""
-
-    def told(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            complaints.append(message.text)
-
-    def asked(request: Request) -> None:
-        if not request.url.startswith((f"{page.url}/", "data:")):
-            complaints.append(request.url)
-
-    tab.on("console", told)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("request", asked)
-    tab.on("dialog", lambda dialog: complaints.append(dialog.message))
 
 
 def test_today_says_that_all_is_well_and_shows_what_comes_in(page: Page, tab: Tab) -> None:
