@@ -1,5 +1,6 @@
 """The command line as a whole: its commands, its errors, its exit codes."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,6 +103,14 @@ def begin(
     context.obj = Given(config)
 
 
+WORDS = (
+    (r"Input should be a valid integer, .*", "expected a whole number"),
+    (r"Input should be a valid number, .*", "expected a number"),
+    (r"Input should be greater than or equal to ", "must not be below "),
+    (r"Input should be less than or equal to ", "must not be above "),
+)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code: 0 ok, 1 problem, 2 usage, 3 cannot run, 130 interrupted."""
     try:
@@ -121,9 +130,16 @@ def main(arguments: Sequence[str]) -> int:
         return PROBLEM
 
 
+def plain(said: str) -> str:
+    """Return what is wrong with an option in our words: typer passes on those of its validator."""
+    for theirs, ours in WORDS:
+        said = re.sub(theirs, ours, said)
+    return said.rstrip(".")
+
+
 def _usage(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error.format_message())
     else:
-        fail(f"{error.format_message()} See ./tailorbird --help")
+        fail(f"{plain(error.format_message())}: see ./tailorbird --help")
     return error.exit_code

@@ -50,7 +50,7 @@ def show_jobs(
     if as_json:
         typer.echo(json.dumps({"jobs": [_as_dict(one) for one in found]}, indent=2, ensure_ascii=False))
         return
-    columns = ("job", "folder", "state", "seen", "sent", "stored", "failed", "age", "ETA", "flags")
+    columns = ("job", "folder", "state", "seen", "sent", "stored", "failed", "took", "ETA", "flags")
     at = datetime.now(UTC)
     rows = [
         (
@@ -60,7 +60,7 @@ def show_jobs(
         )
         for one in found
     ]
-    table(columns, rows, right=("seen", "sent", "stored", "failed", "age", "ETA"), whole=("job", "age"))
+    table(columns, rows, right=("seen", "sent", "stored", "failed", "took", "ETA"), whole=("job", "took"))
 
 
 def _times(one: "Job", at: datetime) -> tuple[str, str]:

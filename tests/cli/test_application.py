@@ -62,3 +62,19 @@ def test_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The version of the whole project."""
     assert 0 == main(["--version"])
     assert f"tailorbird {VERSION}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["jobs", "--limit", "x"], "'--limit': expected a whole number"),
+        (["jobs", "--limit", "0"], "'--limit': must not be below 1"),
+        (["bench", "model", "--seconds", "soon"], "'--seconds': expected a number"),
+    ],
+)
+def test_wrong_numbers_are_told_in_our_words(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not in those of the library that checks them."""
+    assert 2 == main(arguments)
+    assert f"tailorbird: Invalid value for {said}: see ./tailorbird --help\n" == capsys.readouterr().err

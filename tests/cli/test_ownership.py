@@ -130,7 +130,7 @@ def test_commands_leave_only_what_belongs_to_the_owner_of_the_state(stored: Fore
 
 def test_backup_follows_no_link_of_the_record(stored: Foreign) -> None:
     """It makes the backup and the record, and the link's target stays root's."""
-    stored.plant(".upkeep.json.unfinished", stored.secret)
+    stored.plant("upkeep.json", stored.secret)
     assert 0 == stored.run("backup").returncode
     assert stored.is_unharmed()
 
