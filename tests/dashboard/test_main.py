@@ -41,7 +41,12 @@ def answers(port: int) -> bool:
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({"host": "0.0.0.0"}, "[dashboard] host: expected one of 127.0.0.1, ::1, localhost, not '0.0.0.0'"),
+        (
+            {"host": "0.0.0.0"},
+            "[dashboard] host: 0.0.0.0 is not loopback, and the page has no account yet; type:",
+        ),
+        ({"host": "0.0.0.0", "tls": "off"}, "[dashboard] tls: off, and 0.0.0.0 is not loopback: passwords"),
+        ({"tls": "on"}, "[dashboard] tls_certificate: there is no "),
         ({"port": 0}, "there is no page: [dashboard] enabled is false, or port is 0"),
         ({"enabled": "false"}, "there is no page: [dashboard] enabled is false, or port is 0"),
     ],
