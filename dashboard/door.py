@@ -5,7 +5,7 @@ import logging
 import math
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +18,8 @@ from dashboard.plain_pages import login_page
 
 ADDRESSES = ("/login", "/logout")
 MOST_BYTES = 8192
+FORM_S = 15.0
+"""How long a form may take to come."""
 QUEUE = 8
 """Passwords that may wait to be looked at: each takes 64 MiB and a tenth of a second, one after the other."""
 YEAR_S = 365 * 86400
@@ -132,10 +134,14 @@ async def _form(request: Request) -> dict[str, str] | None:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
         return None
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            return None
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
     try:
         found = parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=8)
     except ValueError:
