@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect, sync_playwright
 
 from broker.settings_reader import PROJECT
 from dashboard.accounts import add_account, change_account
 from dashboard.door import WRONG
 from dashboard.roles import Role
-from tests.dashboard.conftest import CHROMIUM, WAIT_MS
+from tests.dashboard.conftest import WAIT_MS
 from tests.waiting import free_port, until
 
 pytestmark = pytest.mark.slow
@@ -70,14 +70,12 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def tab(chromium: str, guarded: Guarded) -> Iterator[Tab]:
+def tab(browser: Browser, guarded: Guarded) -> Iterator[Tab]:
     """A window in front of it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        context = browser.new_context(base_url=guarded.url, viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(WAIT_MS)
-        yield context.new_page()
-        browser.close()
+    context = browser.new_context(base_url=guarded.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture(autouse=True)
