@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from broker.errors import BrokerProblem, SettingsError
-from broker.settings import Broker
+from broker.settings import Broker, Dashboard
 
 # OpenSSL's X509_V_ERR_*, x509_vfy.h.
 NOT_YET_VALID = 9
@@ -48,22 +48,33 @@ def client_context(authority: Path) -> ssl.SSLContext:
     return context
 
 
-def check_server_files(broker: Broker) -> None:
-    """Raise BrokerProblem when the managed broker cannot use its certificate and its key."""
-    for key, file in (("tls_certificate", broker.tls_certificate), ("tls_key", broker.tls_key)):
+def check_server_files(section: str, settings: Broker | Dashboard) -> None:
+    """Raise BrokerProblem when the managed broker, or the page, cannot use its certificate and its key."""
+    for key, file in (("tls_certificate", settings.tls_certificate), ("tls_key", settings.tls_key)):
         if not file.exists():
             raise BrokerProblem(
-                f"[broker] {key}: there is no {file}, and on {broker.host} the broker needs one;"
+                f"[{section}] {key}: there is no {file}, and on {settings.host} TLS needs one;"
                 " type: ./tailorbird tls init"
             )
+    server_context(section, settings)
+
+
+def server_context(section: str, settings: Broker | Dashboard) -> ssl.SSLContext:
+    """Return what a server shows to its clients. Raises BrokerProblem when its files cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_server_files(section, settings, context)
+    return context
+
+
+def load_server_files(section: str, settings: Broker | Dashboard, context: ssl.SSLContext) -> None:
+    """Have a server show its certificate as it is now. Raises BrokerProblem when it cannot be used."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            broker.tls_certificate, broker.tls_key, password=_no_password
-        )
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key, password=_no_password)
     except (OSError, ssl.SSLError) as error:
         raise BrokerProblem(
-            f"[broker] tls_certificate and tls_key: {broker.tls_certificate} and {broker.tls_key} cannot be"
-            f" used together: {_why(error)}"
+            f"[{section}] tls_certificate and tls_key: {settings.tls_certificate} and {settings.tls_key}"
+            f" cannot be used together: {_why(error)}"
         ) from error
 
 

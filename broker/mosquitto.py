@@ -120,7 +120,7 @@ def _listener(listener: Listener, broker: Broker) -> Iterator[str]:
         yield f"listener {listener.port} {listener.host}"
     yield f"max_connections {broker.max_clients}"
     if listener.tls:
-        check_server_files(broker)
+        check_server_files("broker", broker)
         yield f"certfile {broker.tls_certificate}"
         yield f"keyfile {broker.tls_key}"
         yield "tls_version tlsv1.2"

@@ -2,11 +2,12 @@
 
 from msgspec import inspect
 
-from broker.settings import NAME_CHARS, NAME_PATTERN, VERSION_PATTERN
+from broker.settings import HOST_NAME_PATTERN, NAME_CHARS, NAME_PATTERN, VERSION_PATTERN
 from broker.topics import CANARY_PREFIX
 
 NAMES = {
     NAME_PATTERN: f"1 to {NAME_CHARS} of A-Z a-z 0-9 _ -, no {CANARY_PREFIX} first",
+    HOST_NAME_PATTERN: "a host name or an address, without a port",
     VERSION_PATTERN: "a bundle's version, or nothing",
 }
 

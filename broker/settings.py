@@ -22,6 +22,7 @@ PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=MOST_S)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_S)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_S)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=MOST_DAYS)]
+Hours = Annotated[float, msgspec.Meta(gt=0, le=8784)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ClassBound = Annotated[str, msgspec.Meta(pattern=r"^[^=]+=(0(\.[0-9]+)?|1(\.0+)?)\Z")]
 """A class and a share, such as `Shirt=0.7`."""
@@ -30,6 +31,9 @@ NAME_CHARS = SOURCE_CHARS - len(CANARY_PREFIX)
 NAME_PATTERN = rf"^(?!{CANARY_PREFIX})[A-Za-z0-9][A-Za-z0-9_-]{{0,{NAME_CHARS - 1}}}\Z"
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 """An agent's source: no canary's, which nobody stores; with the prefix it is its own canary's."""
+HOST_NAME_PATTERN = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)\Z"
+HostName = Annotated[str, msgspec.Meta(pattern=HOST_NAME_PATTERN)]
+"""A name or an address, without a port."""
 VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*)?\Z"
 VersionOrNone = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
 Root = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z")]
@@ -169,11 +173,18 @@ class Upkeep(Section, frozen=True, kw_only=True):
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
-    """`[dashboard]`: the page's address, on loopback; a port of 0: none."""
+    """`[dashboard]`: the page's address; a port of 0: none."""
 
     enabled: bool = True
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: PortOrNone = 18880
+    names: tuple[HostName, ...] = ()
+    tls: Literal["auto", "on", "off"] = "auto"
+    tls_certificate: Path = Path("{state}/tls/server.crt")
+    tls_key: Path = Path("{state}/tls/server.key")
+    allow_plain: bool = False
+    session_hours: Hours = 12.0
+    session_most_hours: Hours = 168.0
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -10,9 +10,6 @@ Trouble = tuple[str, str, str]
 """Section, key, and what is wrong with it."""
 
 
-PAGE_HOSTS = ("127.0.0.1", "::1", "localhost")
-
-
 def agree(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raise SettingsError, with the key's file or variable, for the first values that do not go together."""
     for section, key, trouble in troubles(settings)[:1]:
@@ -97,6 +94,13 @@ def _health(settings: Settings) -> Iterator[Trouble]:
 
 
 def _dashboard(page: Dashboard) -> Iterator[Trouble]:
-    if page.host not in PAGE_HOSTS:
-        names = ", ".join(PAGE_HOSTS)
-        yield "dashboard", "host", f"expected one of {names}, not {page.host!r}: the page has no accounts yet"
+    if page.host.startswith("/"):
+        yield "dashboard", "host", "expected a name or an address, no unix socket"
+    elif wrong := wrong_host(page.host):
+        yield "dashboard", "host", wrong
+    elif not is_local(page.host) and page.tls == "off" and not page.allow_plain:
+        why = f"off, and {page.host} is not loopback: passwords would travel for all to read"
+        yield "dashboard", "tls", f'{why}; take "auto", or set allow_plain = true if that is meant'
+    if page.session_most_hours < page.session_hours:
+        least = f"expected at least session_hours ({page.session_hours:g}), not {page.session_most_hours:g}"
+        yield "dashboard", "session_most_hours", least

@@ -11,6 +11,7 @@ import typer
 from broker import VERSION
 from broker.errors import BrokerProblem, SettingsError, Unreachable
 from cli import (
+    accounts,
     alerts,
     backup,
     chaos,
@@ -64,6 +65,7 @@ GROUPS = (
     labels,
     configuration,
     client,
+    accounts,
     tls,
     doctor,
     upkeep,

@@ -60,6 +60,7 @@ def look(loaded: Loaded) -> Iterator[Finding]:
         lambda: doctor_files.owners(settings),
         lambda: doctor_files.credentials(settings),
         lambda: doctor_rights.clients(settings),
+        lambda: doctor_rights.accounts(settings),
         lambda: doctor_rights.rights(settings),
         lambda: doctor_files.room(settings, doctor_files.database_file(settings)),
         lambda: doctor_files.watches(settings),

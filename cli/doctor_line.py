@@ -5,18 +5,21 @@ import json
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import Iterator
 
 from broker.clients import client
 from broker.connection import Capabilities
 from broker.credentials import ACCOUNTS, read_credentials
 from broker.errors import BrokerProblem, SettingsError
+from broker.listeners import EVERYWHERE, LOCAL
 from broker.mosquitto_program import check_version, find_mosquitto
 from broker.settings import Settings
 from cli.addresses import is_open, where_is
 from cli.connecting import wait_for_broker
 from cli.errors import CannotRun
 from cli.finding import Finding, bad, ok, warn
+from dashboard.place import has_tls
 
 CONNECT_S = 3.0
 FIGURES = {"ingest_agent": "agent_port", "predictor_service": "predictor_port", "store": "store_port"}
@@ -120,8 +123,9 @@ def ports(settings: Settings) -> Iterator[Finding]:
     Who has the broker's is found out by the accounts.
     """
     page, metrics = settings.dashboard, settings.metrics
-    if page.enabled and page.port and not _is_the_page(page.host, page.port):
-        yield _port("[dashboard] port", page.host, page.port, "if not the page: another port")
+    host = LOCAL if page.host in EVERYWHERE else page.host
+    if page.enabled and page.port and not _is_the_page(host, page.port, tls=has_tls(page)):
+        yield _port("[dashboard] port", host, page.port, "if not the page: another port")
     for service, key in FIGURES.items():
         port = getattr(metrics, key)
         if port and not _is_ours(metrics.host, port, service):
@@ -146,13 +150,18 @@ def _is_ours(host: str, port: int, service: str) -> bool:
     return isinstance(found, dict) and found.get("service") == service
 
 
-def _is_the_page(host: str, port: int) -> bool:
-    return b"Tailorbird</title>" in _answer(host, port, "/")
+def _is_the_page(host: str, port: int, *, tls: bool) -> bool:
+    return any(b"Tailorbird</title>" in _answer(host, port, path, tls=tls) for path in ("/login", "/"))
 
 
-def _answer(host: str, port: int, path: str) -> bytes:
-    """Return what an HTTP server says, nothing where there is none."""
-    connection = http.client.HTTPConnection(host, port, timeout=1.0)
+def _answer(host: str, port: int, path: str, *, tls: bool = False) -> bytes:
+    """Return what an HTTP server says, nothing where there is none; with TLS, whoever it is."""
+    context = ssl._create_unverified_context() if tls else None  # noqa: S323, SLF001 - nothing is sent
+    connection = (
+        http.client.HTTPConnection(host, port, timeout=1.0)
+        if context is None
+        else http.client.HTTPSConnection(host, port, timeout=1.0, context=context)
+    )
     try:
         connection.request("GET", path)
         return connection.getresponse().read(100_000)

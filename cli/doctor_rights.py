@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.client_accounts import FILE, check_clients, read_clients
-from broker.errors import BrokerProblem
+from broker.errors import BrokerProblem, SettingsError
+from broker.listeners import is_local
 from broker.settings import Settings
 from cli.doctor_files import database_file
 from cli.finding import Finding, bad, ok, warn
 from cli.mending import set_to
+from dashboard.accounts import FILE as PAGE_FILE
+from dashboard.accounts import read_accounts
+from dashboard.place import has_tls
+from dashboard.roles import Role
 from store.backups import SIDES
 
 PRIVATE = 0o600
@@ -19,13 +24,9 @@ OTHERS_READ, OTHERS_WRITE = 0o004, 0o002
 def clients(settings: Settings) -> Iterator[Finding]:
     """Say whether the file of client accounts can be read, and only its owner may write it."""
     file = settings.paths.state / FILE
-    mode = _mode(file)
-    if mode is None:
+    if not file.exists():
         return
-    if mode & 0o077:
-        what = "others may make themselves accounts" if mode & 0o022 else "others may read the hashes"
-        said = f"{file} has mode {mode:o}: {what}"
-        yield (bad if mode & 0o022 else warn)("clients", said, f"chmod 600 {file}", set_to(file, PRIVATE))
+    yield from _private(file, "clients")
     try:
         found = read_clients(settings.paths.state)
         check_clients(settings, found)
@@ -36,6 +37,41 @@ def clients(settings: Settings) -> Iterator[Finding]:
         yield bad("clients", str(problem), "" if "client revoke" in str(problem) else advice)
     else:
         yield ok("clients", f"{len(found)} programs outside have an account")
+
+
+def accounts(settings: Settings) -> Iterator[Finding]:
+    """Say who may look at the page, and whether only its owner may write the file of accounts."""
+    page, file = settings.dashboard, settings.paths.state / PAGE_FILE
+    if not page.enabled or not page.port:
+        return
+    yield from _private(file, "page")
+    try:
+        found = read_accounts(settings.paths.state)
+    except SettingsError as error:
+        yield bad("page", str(error), "put it back from a copy, or move it away and add every account again")
+        return
+    add = "./tailorbird account add NAME --role admin"
+    if not found and not is_local(page.host):
+        yield bad("page", f"no account, and [dashboard] host is {page.host}: the page does not start", add)
+    elif not found:
+        yield ok("page", f"no accounts: whoever has a login on this machine may look and change ({add})")
+    elif not any(one.person.role == Role.ADMIN for one in found):
+        yield warn(
+            "page", f"{len(found)} accounts, none of an admin", "./tailorbird account role NAME --role admin"
+        )
+    else:
+        yield ok("page", f"{len(found)} accounts, {'https' if has_tls(page) else 'http'}")
+    if not is_local(page.host) and not has_tls(page):
+        yield warn("page", f"passwords travel to {page.host} for all to read", '[dashboard] tls = "auto"')
+
+
+def _private(file: Path, about: str) -> Iterator[Finding]:
+    """Yield a finding where others may read or write a file of accounts."""
+    mode = _mode(file)
+    if mode is not None and mode & 0o077:
+        what = "others may make themselves accounts" if mode & 0o022 else "others may read the hashes"
+        said = f"{file} has mode {mode:o}: {what}"
+        yield (bad if mode & 0o022 else warn)(about, said, f"chmod 600 {file}", set_to(file, PRIVATE))
 
 
 def rights(settings: Settings) -> Iterator[Finding]:

@@ -98,9 +98,13 @@ def certificates(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_tls(settings: Settings) -> tuple[list[Path], list[Path]]:
-    """Return the certificates and keys of `{state}/tls` and of the keys `[broker] tls_...`."""
-    broker = settings.broker
-    named = [getattr(broker, key) for key in broker.__struct_fields__ if key.startswith("tls_")]
+    """Return the certificates and keys of `{state}/tls` and of the keys `tls_...` of broker and page."""
+    named = [
+        getattr(section, key)
+        for section in (settings.broker, settings.dashboard)
+        for key in section.__struct_fields__
+        if key.startswith("tls_")
+    ]
     files = {path for path in named if isinstance(path, Path) and path.is_file()}
     files |= {path for path in (settings.paths.state / "tls").glob("*") if path.is_file()}
     once = {path.resolve(): path for path in sorted(files)}  # one file may have two names

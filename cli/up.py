@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from broker.credentials import read_credentials
-from broker.listeners import own_listener
+from broker.listeners import is_local, own_listener
 from broker.messages import Event, JobSummary, Message
 from broker.private_files import make_private_folder, write_private
 from broker.settings import Settings
@@ -18,6 +18,7 @@ from cli.ending import Ending
 from cli.flood import Flood
 from cli.given import given
 from cli.screen import answers, say
+from dashboard.place import url_of
 
 if TYPE_CHECKING:
     from cli.daily import Daily
@@ -105,7 +106,7 @@ def welcome(settings: Settings) -> Iterator[str]:
     yield f"  drop photos, or folders of photos, into  {agent.inbox}"
     yield "  results.csv appears beside them; ./tailorbird results --follow shows them as they come"
     if page := page_line(settings):
-        yield f"  look at it with a browser on this machine: {page}"
+        yield f"  look at it with a browser{_where(settings)}: {page}"
     yield f"  subscribe  {subscribe_line(settings)}"
     yield f"  logs       {settings.paths.state / 'log'}"
     yield "  Ctrl-C stops it."
@@ -114,8 +115,11 @@ def welcome(settings: Settings) -> Iterator[str]:
 def page_line(settings: Settings) -> str:
     """Return the page's address, "" where there is none."""
     page = settings.dashboard
-    host = f"[{page.host}]" if ":" in page.host else page.host
-    return f"http://{host}:{page.port}" if page.enabled and page.port else ""
+    return url_of(page) if page.enabled and page.port else ""
+
+
+def _where(settings: Settings) -> str:
+    return " on this machine" if is_local(settings.dashboard.host) else ""
 
 
 def subscribe_line(settings: Settings) -> str:

@@ -21,7 +21,9 @@ from broker.notify import Notifier
 from broker.process import CANNOT_RUN
 from broker.settings import Settings
 from broker.settings_reader import read_settings
-from dashboard.server import address_of, listening, server
+from dashboard.gate import Gate
+from dashboard.place import url_of
+from dashboard.server import listening, server
 from dashboard.watch import Watch
 
 SERVICE = "dashboard"
@@ -58,9 +60,11 @@ def _serve(settings: Settings) -> int:
         defect.append("the thread that listens has ended")
         web.should_exit = True
 
+    gate = Gate(settings.dashboard, settings.paths.state)
+    gate.check()
     with listening(settings.dashboard) as place, Watch(settings, failed) as watch:
-        web = server(settings, watch, health)
-        log_line(log, "info", "page-served", url=address_of(settings.dashboard))
+        web = server(settings, watch, health, gate)
+        log_line(log, "info", "page-served", url=url_of(settings.dashboard))
         _run(web, place)
     return 1 if defect else 0
 

@@ -1,43 +1,45 @@
 """Who looks at the page, and what they may do.
 
-The guard decides who it is before anything else sees the request; pages and handlers ask here.
+The guard decides who it is before anything else sees the request; pages and handlers ask here, and are told
+how it is now: a session that has ended since may do nothing any more.
 """
 
-import enum
-from dataclasses import dataclass
-
-from nicegui import ui
+from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
+from dashboard.gate import Visit
+from dashboard.roles import LOCAL, Person, Role
 
-class Role(enum.IntEnum):
-    """What somebody may do; each may do what those before it may."""
-
-    VIEWER = 1
-    REVIEWER = 2
-    ADMIN = 3
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody at the page; the name is what reviews and events are signed with."""
-
-    name: str
-    role: Role
+__all__ = ["LOCAL", "AccessError", "Person", "Role", "here", "person_of", "require", "visit_of"]
 
 
 class AccessError(Exception):
-    """What was asked for needs another role; the text says which."""
+    """What was asked for needs another role, or a session that has ended; the text says which."""
+
+
+def visit_of(connection: HTTPConnection | Client) -> Visit | None:
+    """Return the visit that a request, or an open page, belongs to; None where the guard let none through."""
+    try:
+        found = connection.request if isinstance(connection, Client) else connection
+    except RuntimeError:  # NiceGUI's own, of no request
+        return None
+    visit: Visit | None = getattr(found.state, "visit", None)
+    return visit
 
 
 def person_of(connection: HTTPConnection) -> Person:
-    """Return who sent a request, as the guard found."""
-    found: Person = connection.state.person
-    return found
+    """Return who sent a request. Raises AccessError when they are signed in no longer."""
+    visit = visit_of(connection)
+    if visit is None or not visit.lasts:
+        raise AccessError("you are signed out: load the page again to sign in")
+    return visit.person
 
 
 def here() -> Person:
-    """Return who has the page open whose event is handled. Raises RuntimeError outside of a page."""
+    """Return who has the page open whose event is handled. Raises AccessError when they are signed out.
+
+    Raises RuntimeError outside of a page.
+    """
     return person_of(ui.context.client.request)
 
 
@@ -45,7 +47,5 @@ def require(role: Role) -> Person:
     """Return who has the page open. Raises AccessError when they may not do what needs the role."""
     found = here()
     if found.role < role:
-        raise AccessError(
-            f"this needs the role {role.name.lower()}; {found.name} has {found.role.name.lower()}"
-        )
+        raise AccessError(f"this needs the role {role.word}; {found.name} has {found.role.word}")
     return found

@@ -4,14 +4,13 @@ import base64
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
 from nicegui import html, ui
 
-from dashboard.access import Role, here
+from dashboard.access import LOCAL, Person, Role, here
+from dashboard.plain_pages import STYLE
 
-STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
 PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
 """The name, the address, and the role without which a page is not in the head."""
 
@@ -21,17 +20,37 @@ def frame(title: str, path: str) -> Iterator[None]:
     """Put what the block makes into a page with a head; `path` is the page that is marked in it."""
     ui.page_title(f"{title} - Tailorbird")
     ui.add_css(STYLE)
+    who = here()
     with html.header().classes("top"):
         html.a("Skip to the content", href="#content").classes("skip")
         html.a("Tailorbird", href="/").classes("name")
         with html.nav().props('aria-label="Pages"'):
-            for name, where in (page[:2] for page in PAGES if page[2] <= here().role):
+            for name, where in (page[:2] for page in PAGES if page[2] <= who.role):
                 link = html.a(name, href=where)
                 if where == path:
                     link.props("aria-current=page")
+        if who != LOCAL:
+            _who(who)
     with html.div().classes("page").props('id=content tabindex="-1"'):
         html.h1(title)
         yield
+    if who == LOCAL:
+        _without_accounts()
+
+
+def _who(who: Person) -> None:
+    """Say who is signed in, with the way out, which needs no script."""
+    with html.form().classes("who").props("method=post action=/logout"):
+        html.span(f"{who.name}, {who.role.word}").classes("faint")
+        html.button("Sign out").classes("plain").props("type=submit")
+
+
+def _without_accounts() -> None:
+    with html.footer().classes("foot"):
+        html.span(
+            "No accounts: whoever has a login on this machine may look and change. To have people sign in: "
+        )
+        html.code("./tailorbird account add NAME --role admin")
 
 
 def address(path: str, **parameters: object) -> str:

@@ -12,9 +12,14 @@ from nicegui import ui
 
 from broker.errors import BrokerProblem
 from broker.health import Health
+from broker.listeners import EVERY_ADDRESS
 from broker.settings import Dashboard, Settings
 from dashboard import job, jobs, today
+from dashboard.certificate import Certificate
+from dashboard.gate import Gate
 from dashboard.guard import Guard
+from dashboard.leaving import Leaving
+from dashboard.place import url_of
 from dashboard.site import Site
 from dashboard.watch import Watch
 
@@ -27,44 +32,44 @@ FAVICON = (
 )
 
 
-def address_of(settings: Dashboard) -> str:
-    """Return the page's URL."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
-
-
 def listening(settings: Dashboard) -> socket.socket:
     """Return the page's socket. Raises BrokerProblem when it cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    both = settings.host == EVERY_ADDRESS and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((settings.host, settings.port), family=family)
+        return socket.create_server((settings.host, settings.port), family=family, dualstack_ipv6=both)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         why = os.strerror(error.errno) if error.errno else str(error)
         raise BrokerProblem(f"{where}: {why}; [dashboard] port names another, or 0 for no page") from error
 
 
-def server(settings: Settings, watch: Watch, health: Health) -> uvicorn.Server:
-    """Return the web server, ready to run."""
+def server(settings: Settings, watch: Watch, health: Health, gate: Gate) -> uvicorn.Server:
+    """Return the web server, ready to run. Raises BrokerProblem where its certificate cannot be used."""
+    certificate = Certificate(settings.dashboard) if gate.tls else None
+    application = _application(settings, watch, health, certificate)
     return uvicorn.Server(
         uvicorn.Config(
-            Guard(_application(settings, watch, health)),
+            Guard(application, gate),
             access_log=False,
             date_header=True,
             log_config=None,
             proxy_headers=False,
             server_header=False,
+            ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
             timeout_graceful_shutdown=GRACE_S,
         )
     )
 
 
-def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
+def _application(
+    settings: Settings, watch: Watch, health: Health, certificate: Certificate | None
+) -> FastAPI:
     @contextlib.asynccontextmanager
     async def turning(_: FastAPI) -> AsyncIterator[None]:
         health.connected = True  # it serves without a broker too, and says so on the page
-        health.serves(f"serving {address_of(settings.dashboard)}")
-        task = asyncio.create_task(_turn(health))
+        health.serves(f"serving {url_of(settings.dashboard)}")
+        task = asyncio.create_task(_turn(health, certificate))
         yield
         health.stopping()
         task.cancel()
@@ -83,10 +88,14 @@ def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
     return made
 
 
-async def _turn(health: Health) -> None:
-    """Say that the loop turns, for as long as it does."""
+async def _turn(health: Health, certificate: Certificate | None) -> None:
+    """Say that the loop turns, for as long as it does, and see to what changes meanwhile."""
+    leaving = Leaving()
     while True:
         health.turned()
+        leaving.step()
+        if certificate is not None:
+            certificate.step()
         await asyncio.sleep(TURN_S)
 
 

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "cli": set(PACKAGES),
 }
 ONLY_HOME = {
+    "argon2": "dashboard",
     "paho": "broker",
     "msgspec": "broker",
     "cryptography": "broker",
@@ -120,3 +121,14 @@ def test_importing_a_light_package_loads_nothing_heavy(package: str) -> None:
     )
     assert "" == done.stderr
     assert "" == done.stdout.strip()
+
+
+def test_accounts_are_written_without_the_page() -> None:
+    """`account` needs what hashes passwords, and nothing of the web."""
+    script = (
+        "import sys, dashboard.accounts; print([n for n in ('nicegui', 'starlette') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert "[]" == done.stdout.strip()

@@ -16,7 +16,8 @@ TARGET = "tailorbird.target"
 TIMERS = ("tailorbird-upkeep.timer", "tailorbird-export.timer")
 STATE = Path("/var/lib/tailorbird")
 CREDENTIALS = Path("/etc/tailorbird/credentials")
-READERS = ("tailorbird-export.service", "tailorbird-dashboard.service")
+PAGE = "tailorbird-dashboard.service"
+READERS = ("tailorbird-export.service", PAGE)
 DATABASES = ("tailorbird-store.service", "tailorbird-upkeep.service", *READERS)
 BROKER_SPARE_MB = 256
 AGENT_SPARE_MB = 256
@@ -116,13 +117,14 @@ def _outside(name: str, settings: Settings) -> list[Path]:
 def _goes_out(name: str, settings: Settings) -> bool:
     """Tell whether a unit speaks with another machine: then every address is allowed.
 
-    Our own broker listens outside by itself, and the services beside it reach it on loopback.
+    Our own broker, and the page, listen outside by themselves; services beside reach the broker on loopback.
     """
     broker, url, metrics = settings.broker, settings.store.url, settings.metrics
     to_broker = not is_local(broker.host) and (name == "tailorbird-broker.service" or not broker.manage)
     to_database = name in DATABASES and not url.startswith("sqlite")
+    to_browsers = name == PAGE and not is_local(settings.dashboard.host)
     asked_for_figures = metrics.remote and not is_local(metrics.host) and bool(_metrics_port(name, settings))
-    return to_broker or to_database or asked_for_figures
+    return to_broker or to_database or to_browsers or asked_for_figures
 
 
 def _metrics_port(name: str, settings: Settings) -> int:

@@ -261,6 +261,14 @@ def test_number_that_would_overflow_is_one_line(tmp_path: Path, line: str) -> No
         ('[upkeep]\nbackups = "{state}/inbox/backups"', "upkeep] backups", "outside the inbox"),
         ('[upkeep]\nbackups = "{sate}/b"', "upkeep] backups", "there is no {sate}; there is {state}"),
         ('[store]\nurl = "sqlite:///{home}/b.db"', "store] url", "there is no {home}"),
+        ('[dashboard]\nhost = "/run/page"', "dashboard] host", "no unix socket"),
+        ('[dashboard]\nhost = "photos.example:80"', "dashboard] host", "the port stands in the key port"),
+        ('[dashboard]\nhost = "::"\ntls = "off"', "dashboard] tls", "passwords would travel"),
+        (
+            "[dashboard]\nsession_most_hours = 1",
+            "dashboard] session_most_hours",
+            "at least session_hours (12)",
+        ),
         ("[dashboard]\nport = 18830", "dashboard] port", "another port than [broker] port (18830)"),
         ("[metrics]\nagent_port = 18842", "metrics] store_port", "another port than [metrics] agent_port"),
         (

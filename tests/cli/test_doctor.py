@@ -15,6 +15,7 @@ from broker.credentials import make_credentials
 from broker.line import Line
 from broker.memory import MemoryBroker
 from broker.metrics_server import MetricsServer
+from broker.private_files import write_private
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from broker.topics import Topics
@@ -27,6 +28,7 @@ from cli.installing.places import Places
 from cli.installing.units import Chosen, rendered
 from cli.mending import set_mode
 from tests.cli.conftest import RunCli, RunningUp
+from tests.conftest import MakeSettings
 from tests.running_mosquitto import RunningMosquitto
 from tests.waiting import free_port
 
@@ -97,6 +99,29 @@ def test_file_of_clients_is_looked_at(own: Settings) -> None:
     assert 0o600 == file.stat().st_mode & 0o777
     file.write_text("[{")
     assert "is no list of clients" in the(doctor_rights.clients(own), "bad").said
+
+
+def test_accounts_of_the_page_are_looked_at(make_settings: MakeSettings) -> None:
+    """Without one the page is for this machine; who may write the file may make himself one."""
+    own = make_settings()
+    own.paths.state.mkdir()
+    assert "no accounts: whoever has a login" in the(doctor_rights.accounts(own), "ok").said
+    outside = make_settings(dashboard={"host": "0.0.0.0", "tls": "off", "allow_plain": "true"})
+    assert "the page does not start" in the(doctor_rights.accounts(outside), "bad").said
+    file = own.paths.state / "page-accounts.json"
+    one = {"name": "vera", "role": "viewer", "hash": "$argon2id$x", "added_at": ""}
+    write_private(file, json.dumps([one]))
+    assert "1 accounts, none of an admin" in the(doctor_rights.accounts(own), "warn").said
+    write_private(file, json.dumps([one | {"role": "admin"}]))
+    assert "1 accounts, http" == the(doctor_rights.accounts(own), "ok").said
+    assert "for all to read" in the(doctor_rights.accounts(outside), "warn").said
+    file.chmod(0o644)
+    found = the(doctor_rights.accounts(own), "warn")
+    assert found.mend is not None
+    found.mend.do()
+    assert 0o600 == file.stat().st_mode & 0o777
+    file.write_text("[{")
+    assert "is no list of accounts" in the(doctor_rights.accounts(own), "bad").said
 
 
 def test_database_and_inbox_that_anybody_may_write_are_bad(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from tests.cli.conftest import PICTURES, Started
@@ -118,14 +118,20 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def context(chromium: str, page: Page) -> Iterator[BrowserContext]:
-    """One Chromium for all tests, so that it fetches the page's scripts once."""
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for all tests; Playwright's loop can be there once only."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        made = browser.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
-        made.set_default_timeout(WAIT_MS)
+        made = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         yield made
-        browser.close()
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser, page: Page) -> BrowserContext:
+    """One profile for all tests of the line's page, so that it fetches the page's scripts once."""
+    made = browser.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
+    made.set_default_timeout(WAIT_MS)
+    return made
 
 
 @pytest.fixture

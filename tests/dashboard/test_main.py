@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.certificates import make_certificates
 from broker.settings_reader import PROJECT
 from tests.waiting import free_port, until
 
@@ -29,10 +31,12 @@ def started(folder: Path, **keys: object) -> "subprocess.Popen[str]":
     )
 
 
-def answers(port: int) -> bool:
-    """Tell whether the page answers."""
+def answers(port: int, authority: Path | None = None) -> bool:
+    """Tell whether the page answers, with an authority's certificate where there is one."""
+    context = None if authority is None else ssl.create_default_context(cafile=authority)
+    url = f"{'http' if context is None else 'https'}://127.0.0.1:{port}/jobs"
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/jobs", timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=10, context=context) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -41,7 +45,12 @@ def answers(port: int) -> bool:
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({"host": "0.0.0.0"}, "[dashboard] host: expected one of 127.0.0.1, ::1, localhost, not '0.0.0.0'"),
+        (
+            {"host": "0.0.0.0"},
+            "[dashboard] host: 0.0.0.0 is not loopback, and the page has no account yet; type:",
+        ),
+        ({"host": "0.0.0.0", "tls": "off"}, "[dashboard] tls: off, and 0.0.0.0 is not loopback: passwords"),
+        ({"tls": "on"}, "[dashboard] tls_certificate: there is no "),
         ({"port": 0}, "there is no page: [dashboard] enabled is false, or port is 0"),
         ({"enabled": "false"}, "there is no page: [dashboard] enabled is false, or port is 0"),
     ],
@@ -80,3 +89,17 @@ def test_page_ends_cleanly_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "" == said
     assert 0 == process.returncode
     assert [] == list(tmp_path.iterdir())
+
+
+def test_page_speaks_tls_when_it_is_asked_to(tmp_path: Path) -> None:
+    """With the certificate that `tls init` makes, and nothing besides."""
+    port, folder = free_port(), tmp_path / "state" / "tls"
+    folder.parent.mkdir()
+    make_certificates(folder, [], days=2)
+    process = started(tmp_path, port=port, tls="on")
+    until(lambda: answers(port, folder / "ca.crt") or process.poll() is not None, 60.0)
+    assert not answers(port)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=10)
+    assert f"url=https://127.0.0.1:{port}" in said
+    assert 0 == process.returncode

@@ -88,6 +88,7 @@ OUTSIDE = {"BROKER__HOST": "0.0.0.0"}
 ELSEWHERE = {"BROKER__MANAGE": "false", "BROKER__HOST": "broker.example"}
 POSTGRES = {"STORE__URL": "postgresql+psycopg://db.example/tailorbird"}
 FIGURES = {"METRICS__HOST": "0.0.0.0", "METRICS__REMOTE": "true"}
+BROWSERS = {"DASHBOARD__HOST": "0.0.0.0"}
 ASKS = {"store", "upkeep", "export", "dashboard"}
 ALL = {"broker", "store", "upkeep", "export", "agent", "predictor@", "dashboard"}
 
@@ -100,6 +101,7 @@ ALL = {"broker", "store", "upkeep", "export", "agent", "predictor@", "dashboard"
         (ELSEWHERE, ALL),
         (POSTGRES, ASKS),
         (FIGURES, {"store", "agent", "predictor@"}),
+        (BROWSERS, {"dashboard"}),
         (OUTSIDE | POSTGRES, {"broker"} | ASKS),
         (OUTSIDE | FIGURES, {"broker", "store", "agent", "predictor@"}),
         (ELSEWHERE | POSTGRES, ALL),
