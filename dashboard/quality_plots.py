@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from cli import plots
-from cli.plots import Axes, Frame
-from cli.report_contents import Contents
+from dashboard import plots
+from dashboard.plots import Axes, Frame
+from store.report_contents import Contents
 from store.report_figures import DAY, HOUR, JOB, MONTH, PARTS
 from store.report_reviews import BINS, Reviewed
 from store.schema import CLASSES

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from cli.plots import Axes, Frame, bound_above, lines, reliability, small, stacks
+from dashboard.plots import Axes, Frame, bound_above, lines, reliability, small, stacks
 
 AXES = Axes("A title", "share", "day", percent=True)
 
