@@ -16,6 +16,7 @@ from broker import VERSION
 from broker.doubts import BETWEEN_REASONS, doubt
 from broker.durations import span
 from dashboard import quality_plots
+from dashboard.plots import STYLE
 from store.estimates import Estimate, to_be_trusted
 from store.report_contents import Contents, JobContents, Pictures
 from store.report_images import Shown
@@ -88,6 +89,7 @@ def _rendered(template: str, contents: Contents, made_at: datetime, **more: obje
         contents=contents,
         cards=cards(contents),
         plots=quality_plots,
+        plots_style=STYLE,
         galleries=[
             (title, note, tiles(found, contents.pictures)) for title, note, found in galleries if found
         ],

@@ -31,11 +31,16 @@ PARTS = ("read", "prepare", "wait", "predict", "store")
 
 @dataclass(frozen=True)
 class Scope:
-    """What to report on: `since` <= a job's opening < `until`, or one job. None: all."""
+    """What to report on: `since` <= a job's opening < `until`, one job, one source's, a model's. None: all.
+
+    The jobs of a model are those that it worked on, whole.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     job_id: str | None = None
+    source: str | None = None
+    model: str | None = None
 
     @property
     def conditions(self) -> list[sa.ColumnElement[bool]]:
@@ -45,8 +50,15 @@ class Scope:
             None if self.since is None else c.opened_at >= stamp_of(self.since),
             None if self.until is None else c.opened_at < stamp_of(self.until),
             None if self.job_id is None else c.job_id == self.job_id,
+            None if self.source is None else c.source == self.source,
+            None if self.model is None else _worked(self.model),
         )
         return [one for one in given if one is not None]
+
+
+def _worked(model: str) -> sa.ColumnElement[bool]:
+    work = batches.alias()
+    return sa.exists().where(work.c.job_id == jobs.c.job_id, work.c.model_version == model)
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,16 @@ def _statistics(connection: sa.Connection, ids: Sequence[str], model: str) -> di
     found = sa.select(c.statistics).where(c.job_id.in_(ids), c.model_version == model, c.statistics != "")
     sums: dict[str, list[int]] = {}
     for text in connection.execute(found).scalars():
-        for name, counts in json.loads(text).items():
-            known = sums.setdefault(name, [0] * len(counts))
-            if len(known) == len(counts):  # a stranger's batch may hold anything
-                sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
+        add_statistics(sums, text)
     return sums
+
+
+def add_statistics(sums: dict[str, list[int]], text: str) -> None:
+    """Add a batch's counts by bin, as its row has them."""
+    for name, counts in json.loads(text).items():
+        known = sums.setdefault(name, [0] * len(counts))
+        if len(known) == len(counts):  # a stranger's batch may hold anything
+            sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
 
 
 def _largest(connection: sa.Connection, window: Window) -> dict[str, OneClass]:
