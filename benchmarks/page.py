@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -96,7 +97,7 @@ def fill(database: Path, rows: int) -> None:
 
 def job(number: int, size: int, at: datetime, gone: float, chance: random.Random) -> Iterator[Message]:
     """Yield the messages of one job; with time the images become more doubtful and the pixels drift."""
-    of = {
+    of: dict[str, Any] = {
         "job_id": BIG_JOB if size == BIG else f"shop-{number:05}",
         "source": "shop" if number % 3 else "till",
     }
@@ -129,7 +130,8 @@ def job(number: int, size: int, at: datetime, gone: float, chance: random.Random
         failed_at=stamp_of(at),
         **of,
     )
-    counts = {"seen": size + 1, "sent": size, "stored": size, "failed": 1, "process_s": size / 9000}
+    counts: dict[str, Any] = {"seen": size + 1, "sent": size, "stored": size, "failed": 1}
+    counts["process_s"] = size / chance.uniform(7000, 9500)
     yield JobProgress(
         batch_id=f"j{number}",
         state="closed",
@@ -208,6 +210,7 @@ def settle(connection: sqlite3.Connection, end: datetime) -> None:
     connection.execute(
         "UPDATE batches SET stored_at = strftime('%Y-%m-%dT%H:%M:%fZ', predicted_at, '+0.030 seconds')"
     )
+    connection.execute("UPDATE jobs SET store_s = 0.03 * stored / ?", (BATCH,))
     for number, (rule, subject, value, bound, hours, lasted) in enumerate(
         [
             ("class-accuracy", "Shirt", 0.9012, 0.9141, 30, None),
@@ -249,7 +252,7 @@ def served(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def measure(port: int, pid: int, address: str, runs: int) -> None:
-    """Ask an address some times and print how long the answers took, and the server's processor time of each."""
+    """Ask an address some times, and print how long each answer took and the server worked on it."""
     first = ask(port, address)
     before = processor_s(pid)
     others = [ask(port, address) for _ in range(runs)]

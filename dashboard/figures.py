@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dashboard.plotted import Cell, Plot
 from dashboard.quality_alerts import ByPlot, title_of
@@ -70,15 +70,13 @@ def _alerts(alerts: Sequence[AlertRow]) -> Markup:
 
 def _table(plot: Plot) -> Markup:
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in plot.columns)
-    body = Markup("").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in plot.rows
-    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in plot.rows)
     return Markup(
         '<details><summary>Figures</summary><div class="scroll" tabindex="0" role="region" aria-label="{}">'
         '<table class="figures"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(f"Figures of {plot.title}", head, body)
+    ).format(f"Figures of {plot.title}", head, Markup(body))  # noqa: S704 - of cells that are escaped
 
 
-def _cell(cell: Cell) -> Markup:
+def _cell(cell: Cell) -> str:
     text = f"{cell:,}" if type(cell) is int else "" if cell is None else str(cell)
-    return Markup("<td>{}</td>").format(text)
+    return f"<td>{escape(text)}</td>"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 STYLE = Markup(Path(__file__).with_name("plots.css").read_text("utf-8"))  # noqa: S704 - a file of ours
 """What plots look like, but for the colours of ink and paper, which are the page's own."""
@@ -196,15 +196,16 @@ def _drawn(
 
     The steps' texts stand so far within their columns: 0 is the left edge.
     """
-    begin = Markup('<svg viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><title>{}</title>').format(
-        frame.width, frame.height, f"{axes.title}: {axes.up} over {axes.across}", axes.title
-    )
+    kind = "small" if frame.width < Frame.width else "usual"
+    begin = Markup(
+        '<svg class="{}" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><title>{}</title>'
+    ).format(kind, frame.width, frame.height, f"{axes.title}: {axes.up} over {axes.across}", axes.title)
     names = [
         _text(2, 12, axes.up, "start", "name"),
         _text(frame.width - frame.right, frame.height - 4, axes.across, "end", "name"),
     ]
-    return Markup("").join(
-        [begin, *_grid(axes, frame), *_steps(frame, steps, within), *names, *parts, Markup("</svg>")]
+    return _made(
+        "".join([begin, *_grid(axes, frame), *_steps(frame, steps, within), *names, *parts, "</svg>"])
     )
 
 
@@ -214,7 +215,7 @@ def _grid(axes: Axes, frame: Frame) -> list[Markup]:
         value = frame.low + (frame.high - frame.low) * quarter / 4
         y = frame.y(value)
         ends = (frame.left, y, frame.width - frame.right, y)
-        line = Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends)
+        line = _made('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*ends))
         found += [line, _text(frame.left - 6, y + 4, axes.tick(value), "end")]
     return found
 
@@ -228,9 +229,13 @@ def _steps(frame: Frame, steps: Sequence[str], within: float) -> list[Markup]:
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        kind, x, y, anchor, text
-    )
+    start = f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+    return _made(f"{start}{escape(text)}</text>")
+
+
+def _made(text: str) -> Markup:
+    """Return markup of figures of ours and of texts that were escaped: a plot is thousands of such parts."""
+    return Markup(text)  # noqa: S704 - that it is so
 
 
 def _dashes(frame: Frame, value: float) -> Markup:
@@ -245,10 +250,9 @@ def _line(points: Iterable[tuple[float, float]], series: int) -> Markup:
 
 
 def _dot(x: float, y: float, series: int, told: str, *, hollow: bool = False) -> Markup:
-    kind = " hollow" if hollow else ""
-    return Markup(
-        '<circle class="dot s{}{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}</title></circle>'
-    ).format(series, kind, x, y, told)
+    kind = f"dot s{series} hollow" if hollow else f"dot s{series}"
+    title = f"<title>{escape(told)}</title>"
+    return _made(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3">{title}</circle>')
 
 
 def _bands(frame: Frame, band: Sequence[tuple[float, float] | None], series: int) -> list[Markup]:
@@ -285,6 +289,5 @@ def _marks(frame: Frame, marks: Sequence[Mark]) -> list[Markup]:
 def _bar(frame: Frame, column: int, low: float, high: float, series: int, told: str) -> Markup:
     left, right = frame.x(column + GAP / 2), frame.x(column + 1 - GAP / 2)
     y, height = frame.y(high), frame.y(low) - frame.y(high)
-    return Markup(
-        '<rect class="bar s{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.2f}"><title>{}</title></rect>'
-    ).format(series, left, y, right - left, height, told)
+    place = f'x="{left:.1f}" y="{y:.1f}" width="{right - left:.1f}" height="{height:.2f}"'
+    return _made(f'<rect class="bar s{series}" {place}><title>{escape(told)}</title></rect>')

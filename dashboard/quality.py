@@ -40,6 +40,8 @@ TO_ITS_PLACE = """
 })();
 """
 """Opens what an address ends with: the page's parts come after the browser looked for it."""
+PATIENCE_S = 30.0
+"""How long a machine may be busy before the page says that it failed."""
 VALUE = "(event) => emit(event.target.value)"
 From = Annotated[str, Query(alias="from")]
 To = Annotated[str, Query(alias="to")]
@@ -49,7 +51,7 @@ def add(made: FastAPI, site: Site) -> None:
     """Add the page, as its address wants it, and the CSV of each plot."""
     populations = Populations()
 
-    @ui.page("/quality")
+    @ui.page("/quality", response_timeout=PATIENCE_S)
     async def page_quality(
         period: str = "", first: From = "", last: To = "", source: str = "", model: str = ""
     ) -> None:
@@ -125,7 +127,8 @@ def _told(choice: Choice, found: Found, now: datetime) -> str:
     until = f"before {scope.until:%Y-%m-%d %H:%M}" if scope.until else f"to {now:%Y-%m-%d %H:%M}"
     model = " A model's jobs are those that it worked on, whole." if choice.model else ""
     alerts = " Alerts are of all sources and models." if choice.model or choice.source else ""
-    return f"Jobs opened {since} {until}, UTC.{model}{alerts}".replace("  ", " ")
+    whose = "Jobs" if scope.since or scope.until else "All jobs"
+    return f"{whose} opened {since} {until}, UTC.{model}{alerts}".replace("  ", " ")
 
 
 def _empty(settings: Settings, choice: Choice) -> str:

@@ -41,7 +41,7 @@ def others(found: Found) -> None:
     timed = list(found.quality.speed.values())
     images, seconds = sum(one.images for one in timed), sum(one.process_s for one in timed)
     if seconds:
-        card("Speed", f"{images / seconds:,.0f} images/s", "from first seen to last answered")
+        card("Speed", count(round(images / seconds), "images/s"), "from first seen to last answered")
 
 
 def before_counting(found: Found, *, counting: bool) -> None:

@@ -16,7 +16,7 @@ from store.report_contents import Quality, newest, worst_calibration
 from store.report_figures import ClassSums, Scope, classes_over_time
 from store.rules import Figures, accuracy_bound, pixel_drifts
 from store.schema import batches, jobs
-from store.window import add_statistics
+from store.window import summed_statistics
 
 Labels = Mapping[str, int]
 
@@ -107,11 +107,9 @@ def statistics_over_time(
     """Return each step's counts by statistic and bin of one model's batches: others have other bins."""
     b, at = batches.c, sa.func.substr(jobs.c.opened_at, 1, step)
     wanted = (b.model_version == model, b.statistics != "", *scope.conditions)
-    found = sa.select(at, b.statistics).join_from(batches, jobs).where(*wanted).order_by(jobs.c.opened_at)
-    steps: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for when, text in map(tuple, stream(connection, found)):
-        add_statistics(steps[when], text)
-    return dict(steps)
+    texts = sa.func.aggregate_strings(b.statistics, ",")
+    found = sa.select(at, texts).join_from(batches, jobs).where(*wanted).group_by(at).order_by(at)
+    return {when: summed_statistics([text]) for when, text in map(tuple, stream(connection, found))}
 
 
 def _pixels(
