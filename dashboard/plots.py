@@ -62,7 +62,7 @@ class Axes:
     def tick(self, value: float) -> str:
         """Return a value as it stands beside the axis."""
         if self.percent:
-            return f"{100 * value:.0f} %"
+            return f"{f'{100 * value:.1f}'.removesuffix('.0')} %"
         return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 

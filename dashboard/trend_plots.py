@@ -23,7 +23,9 @@ def expected(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot
     keys, steps = list(trends.expected), step_texts(trends.expected)
     title, across = "Expected accuracy", ACROSS[contents.step]
     if not any(one.enough for one in estimates):
-        enough = f"It takes {monitor.least_images} images that are not suspect in one step of time."
+        enough = (
+            f"It takes {monitor.least_images} images within a {across.split(',')[0]} that are not suspect."
+        )
         return Plot(title, NONE, name="expected-accuracy", note=enough)
     rows: list[list[Cell]] = [
         [
