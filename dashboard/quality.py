@@ -213,7 +213,10 @@ class _Accuracy:
             with queries.reading(self._settings.store) as connection:
                 return None if among is None else self._populations.standing(connection, among)
 
-        standing = await asyncio.to_thread(asked)
+        try:
+            standing = await asyncio.to_thread(asked)
+        except SettingsError:
+            standing = None
         self._card.clear()
         with self._card:
             quality_cards.counted(self._found, standing)

@@ -62,6 +62,7 @@ def before_counting(found: Found, *, counting: bool) -> None:
 def counted(found: Found, standing: Standing | None) -> None:
     """Fill it with what the answers say of all images."""
     if standing is None:
+        _fill(NONE, "it could not be counted: load the page again")
         return
     estimate, needed = standing.accuracy, standing.needed(GOAL)
     more = f"about {count(needed)} more make it ± 1 %" if needed else "as sure as ± 1 %"

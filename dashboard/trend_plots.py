@@ -11,10 +11,12 @@ from dashboard.plotted import Cell, Drift, Plot, Share, share
 from dashboard.quality_alerts import ByPlot, anchor, marks
 from dashboard.quality_plots import ACROSS, confusion, floor, series_of, step_texts
 from store.report_contents import Quality
+from store.report_figures import DAY, HOUR, JOB, MONTH
 from store.report_reviews import Reviewed
 from store.trends import Trends
 
 NONE = Markup("")
+WITHIN = {MONTH: "month", DAY: "day", HOUR: "hour", JOB: "job"}
 
 
 def expected(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot) -> Plot:
@@ -24,7 +26,7 @@ def expected(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot
     title, across = "Expected accuracy", ACROSS[contents.step]
     if not any(one.enough for one in estimates):
         enough = (
-            f"It takes {monitor.least_images} images within a {across.split(',')[0]} that are not suspect."
+            f"It takes {monitor.least_images} images of one {WITHIN[contents.step]} that are not suspect."
         )
         return Plot(title, NONE, name="expected-accuracy", note=enough)
     rows: list[list[Cell]] = [
@@ -113,8 +115,9 @@ def mix_drift(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlo
     title, across, limit = "Drift of the class mix", ACROSS[contents.step], monitor.mix_drift or None
     parts = list(trends.mix.values())
     if not any(part is not None for part in parts):
-        enough = f"It takes {monitor.window_images} images before a step, and {monitor.least_images} in it."
-        return Plot(title, NONE, name="mix-drift", note=enough)
+        enough = f"{monitor.least_images} of one {WITHIN[contents.step]}"
+        note = f"It takes {monitor.window_images} earlier images, and {enough}."
+        return Plot(title, NONE, name="mix-drift", note=note)
     labels = sorted({label for part in parts for label in part or ()}, key=series_of)
     keys, steps = list(trends.mix), step_texts(trends.mix)
     sums = [None if part is None else sum(part.values()) for part in parts]
@@ -153,8 +156,9 @@ def pixels(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot) 
         name: steps for name, steps in trends.pixels.items() if any(v is not None for v in steps.values())
     }
     if not known:
-        enough = f"It takes {monitor.least_images} images in a step, and a model that says what it was"
-        return Plot(title, NONE, name="pixels", note=f"{enough} validated on.")
+        enough = f"It takes {monitor.least_images} images of one {WITHIN[contents.step]}"
+        note = f"{enough}, and a model that says what it was validated on."
+        return Plot(title, NONE, name="pixels", note=note)
     keys = sorted({key for steps in known.values() for key in steps})
     steps = step_texts(keys)
     highest = max(value or 0.0 for values in known.values() for value in values.values())
