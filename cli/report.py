@@ -50,9 +50,9 @@ def report(
 
 
 def _period_page(settings: Settings, since: datetime | None, until: datetime | None) -> str:
-    from cli.report_contents import contents
     from cli.report_page import period_page
     from store.queries import reading
+    from store.report_contents import contents
     from store.report_figures import Scope
 
     with reading(settings.store) as connection:
@@ -61,9 +61,9 @@ def _period_page(settings: Settings, since: datetime | None, until: datetime | N
 
 
 def _job_page(settings: Settings, job_id: str) -> str:
-    from cli.report_contents import contents, job_contents
     from cli.report_page import job_page
     from store.queries import reading
+    from store.report_contents import contents, job_contents
     from store.report_figures import Scope
 
     with reading(settings.store) as connection:

@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from broker import VERSION
 from broker.doubts import BETWEEN_REASONS, doubt
 from broker.durations import span
-from cli import report_plots
-from cli.report_contents import Contents, JobContents, Pictures
+from dashboard import quality_plots
+from dashboard.plots import STYLE
 from store.estimates import Estimate, to_be_trusted
+from store.report_contents import Contents, JobContents, Pictures
 from store.report_images import Shown
 from store.times import stamp_of
 
@@ -87,7 +88,8 @@ def _rendered(template: str, contents: Contents, made_at: datetime, **more: obje
     return environment.get_template(template).render(
         contents=contents,
         cards=cards(contents),
-        plots=report_plots,
+        plots=quality_plots,
+        plots_style=STYLE,
         galleries=[
             (title, note, tiles(found, contents.pictures)) for title, note, found in galleries if found
         ],

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from urllib.parse import quote
 
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from broker.settings import Settings
 from store import queries
 
+CSV = "text/csv; charset=utf-8"
 LINES = 1000
 """Lines of a piece: each piece costs a change of threads."""
 
@@ -24,5 +25,13 @@ def csv_answer(
             while piece := "".join(islice(found, LINES)):
                 yield piece.encode("utf-8", "surrogateescape")
 
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    return StreamingResponse(pieces(), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(pieces(), media_type=CSV, headers=_named(name))
+
+
+def csv_text(name: str, text: str) -> Response:
+    """Return a small CSV file of that name."""
+    return Response(text, media_type=CSV, headers=_named(name))
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}

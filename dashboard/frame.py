@@ -11,7 +11,11 @@ from nicegui import html, ui
 from dashboard.access import LOCAL, Person, Role, here
 from dashboard.plain_pages import STYLE
 
-PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
+PAGES = (
+    ("Today", "/", Role.VIEWER),
+    ("Jobs", "/jobs", Role.VIEWER),
+    ("Quality", "/quality", Role.VIEWER),
+)
 """The name, the address, and the role without which a page is not in the head."""
 
 

@@ -14,7 +14,7 @@ from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.listeners import EVERY_ADDRESS
 from broker.settings import Dashboard, Settings
-from dashboard import job, jobs, today
+from dashboard import job, jobs, quality, today
 from dashboard.certificate import Certificate
 from dashboard.gate import Gate
 from dashboard.guard import Guard
@@ -100,5 +100,5 @@ async def _turn(health: Health, certificate: Certificate | None) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job):
+    for page in (today, jobs, job, quality):
         page.add(made, site)

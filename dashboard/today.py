@@ -158,4 +158,5 @@ def _alerts(now: Present, stored: Stored) -> None:
     with ALERTS.made():
         for one in stored.alerts:
             said = f"{one.rule}: {one.detail}"
-            ALERTS.row(said, at(one.opened_at, now.at), lasting(one.lasted_s(now.at)), one.job_id or NONE)
+            cells = (said, at(one.opened_at, now.at), lasting(one.lasted_s(now.at)), one.job_id or NONE)
+            ALERTS.row(*cells, href=f"/quality#alert-{one.alert_id}")

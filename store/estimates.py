@@ -88,11 +88,16 @@ def population_stability(reference: Sequence[float], counts: Sequence[int]) -> f
     It is sum (a - r) ln(a / r) over the bins, 0 for equal shares. Both sides get half an image more in every
     bin, so that an empty one does not make it infinite. Raises `ValueError` where the bins differ in number.
     """
+    return sum(stability_parts(reference, counts))
+
+
+def stability_parts(reference: Sequence[float], counts: Sequence[int]) -> list[float]:
+    """Return what each bin adds to the index, which is never less than 0."""
     images, bins = sum(counts), len(counts)
     whole, total = sum(reference) or 1.0, images + bins / 2
     known = [(images * share / whole + 0.5) / total for share in reference]
     found = [(count + 0.5) / total for count in counts]
-    return sum((a - r) * log(a / r) for a, r in zip(found, known, strict=True))
+    return [(a - r) * log(a / r) for a, r in zip(found, known, strict=True)]
 
 
 def chance_stability(bins: int, images: int) -> float:

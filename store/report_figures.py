@@ -6,10 +6,8 @@ as quick for a million images as for a thousand; only suspects' reasons are look
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +16,7 @@ from broker.doubts import BETWEEN_REASONS
 from store.estimates import Sums
 from store.queries import AlertRow, stream
 from store.schema import alerts, batches, class_confidence, failures, jobs, models, predictions
-from store.times import seconds_between, stamp_of
+from store.times import stamp_of
 
 MONTH, DAY, HOUR, JOB = 7, 10, 13, 24
 """Steps of time, as the number of characters that a time has in common with its step."""
@@ -31,11 +29,16 @@ PARTS = ("read", "prepare", "wait", "predict", "store")
 
 @dataclass(frozen=True)
 class Scope:
-    """What to report on: `since` <= a job's opening < `until`, or one job. None: all."""
+    """What to report on: `since` <= a job's opening < `until`, one job, one source's, a model's. None: all.
+
+    The jobs of a model are those that it worked on, whole.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     job_id: str | None = None
+    source: str | None = None
+    model: str | None = None
 
     @property
     def conditions(self) -> list[sa.ColumnElement[bool]]:
@@ -45,8 +48,15 @@ class Scope:
             None if self.since is None else c.opened_at >= stamp_of(self.since),
             None if self.until is None else c.opened_at < stamp_of(self.until),
             None if self.job_id is None else c.job_id == self.job_id,
+            None if self.source is None else c.source == self.source,
+            None if self.model is None else _worked(self.model),
         )
         return [one for one in given if one is not None]
+
+
+def _worked(model: str) -> sa.ColumnElement[bool]:
+    work = batches.alias()
+    return sa.exists().where(work.c.job_id == jobs.c.job_id, work.c.model_version == model)
 
 
 @dataclass(frozen=True)
@@ -182,22 +192,22 @@ def speed_over_time(connection: sa.Connection, scope: Scope, step: int) -> dict[
 def parts_over_time(connection: sa.Connection, scope: Scope, step: int) -> dict[str, BatchSums]:
     """Return each step's batches with their seconds by part; `store` is from the prediction to the row."""
     b, at = batches.c, sa.func.substr(jobs.c.opened_at, 1, step)
-    found = sa.select(at, b.timings, b.predicted_at, b.stored_at).join(jobs).where(*scope.conditions)
-    steps: dict[str, BatchSums] = defaultdict(BatchSums)
-    rows = stream(connection, found.order_by(jobs.c.opened_at))
-    for when, timings, predicted_at, stored_at in map(tuple, rows):
-        sums = steps[when]
-        sums.batches += 1
-        store_s = seconds_between(predicted_at, stored_at)
-        for part, seconds in chain(_told(timings), [("store", store_s)]):
-            sums.seconds[part] += seconds
-    return dict(steps)
+    told = sa.func.aggregate_strings(sa.func.nullif(b.timings, ""), ",")
+    found = sa.select(at, sa.func.count(), told).join_from(batches, jobs).where(*scope.conditions)
+    stored = sa.select(at, sa.func.sum(jobs.c.store_s)).where(*scope.conditions).group_by(at)
+    store_s = dict(map(tuple, connection.execute(stored)))
+    return {
+        when: BatchSums(int(count), _seconds(timings or "", float(store_s[when])))
+        for when, count, timings in map(tuple, stream(connection, found.group_by(at).order_by(at)))
+    }
 
 
-def _told(timings: str) -> Iterator[tuple[str, float]]:
-    for part, seconds in (json.loads(timings) if timings else {}).items():
-        if part in PARTS:
-            yield part, seconds
+def _seconds(timings: str, store_s: float) -> dict[str, float]:
+    """Return the seconds by part of batches, whose rows have these texts, with commas between them."""
+    told = json.loads(f"[{timings}]")
+    by_part = {part: [one[part] for one in told if part in one] for part in PARTS}
+    sums = {part: float(sum(seconds)) for part, seconds in by_part.items() if seconds}
+    return defaultdict(float, {**sums, "store": store_s})
 
 
 def served(connection: sa.Connection, scope: Scope) -> list[Served]:

@@ -68,12 +68,19 @@ def reviewed(connection: sa.Connection, scope: Scope) -> Reviewed:
     return result
 
 
+def among_of(scope: Scope) -> review_scope.Scope | None:
+    """Return the images that reviews draw from, as near to a report's as can be; None where nothing is."""
+    if scope.until is not None or scope.source is not None:
+        return None
+    return review_scope.Scope(job=scope.job_id, model=scope.model, since=scope.since)
+
+
 def accuracy(connection: sa.Connection, scope: Scope, answers: int) -> Estimate:
     """Return what the answers say of all images, by those that chance drew; `answers` is how many there are.
 
-    Not enough data for a period with an end: which images were drawn from it is not written down.
+    Not enough data for a period with an end, or for a source: which images were drawn from it, nobody knows.
     """
-    if not answers or scope.until is not None:
+    among = among_of(scope)
+    if not answers or among is None:
         return not_enough(answers)
-    among = review_scope.Scope(job=scope.job_id, since=scope.since)
     return standing(connection, among, population(connection, among)).accuracy

@@ -87,7 +87,7 @@ def judged(figures: Figures, bounds: Monitor) -> list[Judgement]:
 def trusted_accuracy(figures: Figures, bounds: Monitor) -> float | None:
     """Return the window's expected accuracy, 0..1; None where there are too few images or too much drift."""
     suspect_share = figures.suspect / figures.images if figures.images else 0.0
-    drifts = [value for _, value in _drifts(figures, bounds)]
+    drifts = [value for _, value in pixel_drifts(figures, bounds)]
     return _estimate(figures, bounds).value if to_be_trusted(suspect_share, drifts) else None
 
 
@@ -97,7 +97,7 @@ def _estimate(figures: Figures, bounds: Monitor) -> Estimate:
 
 
 def _expected_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
-    bound = bounds.expected_accuracy or _reached(figures.expectations, bounds)
+    bound = accuracy_bound(figures.expectations, bounds)
     found = _estimate(figures, bounds)
     if bound and found.value is not None:
         yield _accuracy("expected-accuracy", "", found, bound)
@@ -111,6 +111,11 @@ def _class_accuracy(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
         found = expected_accuracy(sums, calibration_error=error, least_images=bounds.least_images)
         if bound and found.value is not None:
             yield _accuracy("class-accuracy", label, found, bound)
+
+
+def accuracy_bound(expectations: Mapping[str, Any], bounds: Monitor) -> float:
+    """Return the accuracy that is expected of all images: as set, or the bundle's; 0 if neither."""
+    return bounds.expected_accuracy or _reached(expectations, bounds)
 
 
 def class_bound(label: str, expectations: Mapping[str, Any], bounds: Monitor) -> float:
@@ -168,8 +173,11 @@ def _one_class(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
             yield Judgement("one-class", source, job.share, bound, job.share > bound, detail, job.job_id)
 
 
-def _drifts(figures: Figures, bounds: Monitor) -> Iterator[tuple[str, float | None]]:
-    """Hold the pixels to the bundle's validation images, of the same labels in the same shares."""
+def pixel_drifts(figures: Figures, bounds: Monitor) -> Iterator[tuple[str, float | None]]:
+    """Hold the pixels to the bundle's validation images, of the same labels in the same shares.
+
+    Yield each statistic with its stability index; None of too few images, or of other bins than the bundle's.
+    """
     reference = figures.expectations.get("statistics", {})
     for name, counts in figures.statistics.items():
         shares = mixed(reference.get(name, {}).get("classes", {}), figures.labels)
@@ -178,7 +186,7 @@ def _drifts(figures: Figures, bounds: Monitor) -> Iterator[tuple[str, float | No
 
 
 def _input_drift(figures: Figures, bounds: Monitor) -> Iterator[Judgement]:
-    for name, value in _drifts(figures, bounds):
+    for name, value in pixel_drifts(figures, bounds):
         if bounds.input_drift and value is not None:
             yield _drifted("input-drift", name, f"{name} of the pixels", value, bounds.input_drift)
 

@@ -1,8 +1,8 @@
 """What the rules look at, read from the database: the latest closed jobs, and how the line stands."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,13 +107,17 @@ def _statistics(connection: sa.Connection, ids: Sequence[str], model: str) -> di
     """Return the counts by bin, summed over the model's batches: another bundle has other bins."""
     c = batches.c
     found = sa.select(c.statistics).where(c.job_id.in_(ids), c.model_version == model, c.statistics != "")
-    sums: dict[str, list[int]] = {}
-    for text in connection.execute(found).scalars():
-        for name, counts in json.loads(text).items():
-            known = sums.setdefault(name, [0] * len(counts))
-            if len(known) == len(counts):  # a stranger's batch may hold anything
-                sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
-    return sums
+    return summed_statistics(connection.execute(found).scalars())
+
+
+def summed_statistics(texts: Iterable[str]) -> dict[str, list[int]]:
+    """Return the counts by statistic and bin of all batches, whose rows have these texts."""
+    found: dict[str, list[list[int]]] = defaultdict(list)
+    for told in json.loads(f"[{','.join(texts)}]"):
+        for name, counts in told.items():
+            if not found[name] or len(found[name][0]) == len(counts):  # a stranger's batch may hold anything
+                found[name].append(counts)
+    return {name: [sum(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
 
 
 def _largest(connection: sa.Connection, window: Window) -> dict[str, OneClass]:

@@ -42,7 +42,7 @@ ONLY_HOME = {
     "starlette": "dashboard",
     "uvicorn": "dashboard",
     "jinja2": "cli",
-    "markupsafe": "cli",
+    "markupsafe": "dashboard",
     "typer": "cli",
     "rich": "cli",
 }

@@ -20,7 +20,7 @@ from broker.messages import (
 )
 from broker.settings_reader import read_settings
 from cli.application import main
-from cli.report_plots import LEAST_REVIEWED, step_texts
+from dashboard.quality_plots import LEAST_REVIEWED, step_texts
 from store import database
 from store.schema import CLASSES, alerts
 from store.upgrading import upgrade
@@ -270,7 +270,7 @@ def test_job_has_its_failures_and_a_sheet_of_its_images(call: Call) -> None:
 @pytest.mark.usefixtures("writer")
 def test_sheet_is_bounded(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how many are left out."""
-    monkeypatch.setattr("cli.report_contents.SHEET", 2)
+    monkeypatch.setattr("store.report_contents.SHEET", 2)
     page = Page(call("j1")[1])
 
     assert "1 images are left out, those of which the model is surest." in page.text

@@ -111,7 +111,9 @@ def test_every_page_fits_its_window(
     """Nothing needs scrolling sideways; a picture of each is kept to be looked at."""
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
-    for name, address in {"today": "/", "jobs": "/jobs", "job": f"/job?job_id={page.job('spring')}"}.items():
+    job = f"/job?job_id={page.job('spring')}"
+    pages = {"today": "/", "jobs": "/jobs", "job": job, "quality": "/quality"}
+    for name, address in pages.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))

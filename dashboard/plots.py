@@ -6,8 +6,13 @@ series). Why no library draws them: docs/decisions/0005-plots-as-own-svg.md.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+STYLE = Markup(Path(__file__).with_name("plots.css").read_text("utf-8"))  # noqa: S704 - a file of ours
+"""What plots look like, but for the colours of ink and paper, which are the page's own."""
 
 LETTER = 7
 """The width of a letter below an axis, in SVG units: texts must not run into each other."""
@@ -57,8 +62,30 @@ class Axes:
     def tick(self, value: float) -> str:
         """Return a value as it stands beside the axis."""
         if self.percent:
-            return f"{100 * value:.0f} %"
+            return f"{f'{100 * value:.1f}'.removesuffix('.0')} %"
         return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Columns, from first to last, of which something is told behind the link."""
+
+    first: int
+    last: int
+    told: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is drawn beside the values: a band around them, marked columns, and values not to be believed."""
+
+    band: Sequence[tuple[float, float] | None] = ()
+    marks: Sequence[Mark] = ()
+    hollow: Sequence[bool] = ()
+
+
+NOTHING = Aside()
 
 
 def bound_above(value: float) -> float:
@@ -74,18 +101,27 @@ def bound_above(value: float) -> float:
 
 
 def lines(
-    axes: Axes, steps: Sequence[str], values: Values, frame: Frame, *, bound: float | None, series: int = 0
+    axes: Axes,
+    steps: Sequence[str],
+    values: Values,
+    frame: Frame,
+    *,
+    bound: float | None,
+    series: int = 0,
+    aside: Aside = NOTHING,
 ) -> Markup:
     """Draw one series over time, with a dashed line at `bound`. A step without a value breaks the line."""
-    parts = [_dashes(frame, bound)] if bound is not None else []
+    parts = _marks(frame, aside.marks) + ([_dashes(frame, bound)] if bound is not None else [])
     points = [
         None if value is None else (frame.x(column + 0.5), frame.y(value))
         for column, value in enumerate(values)
     ]
+    parts += _bands(frame, aside.band, series)
     parts += [_line(run, series) for run in _runs(points)]
+    hollow = list(aside.hollow) or [False] * len(steps)
     parts += [
-        _dot(*point, series, f"{step}: {axes.tick(value)}")
-        for step, value, point in zip(steps, values, points, strict=True)
+        _dot(*point, series, f"{step}: {axes.tick(value)}", hollow=unsure)
+        for step, value, point, unsure in zip(steps, values, points, hollow, strict=True)
         if point is not None and value is not None
     ]
     return _drawn(axes, frame, steps, parts)
@@ -98,9 +134,11 @@ def stacks(
     frame: Frame,
     *,
     colours: Sequence[int] = range(COLOURS),
+    bound: float | None = None,
+    marks: Sequence[Mark] = (),
 ) -> Markup:
     """Draw a bar for each step, the series' values on each other, the first at the bottom."""
-    parts = []
+    parts = _marks(frame, marks)
     below = [0.0] * len(steps)
     for number, (name, values) in zip(colours, series, strict=False):
         for column, value in enumerate(values):
@@ -108,7 +146,7 @@ def stacks(
                 told = f"{steps[column]}, {name}: {axes.tick(value)}"
                 parts.append(_bar(frame, column, below[column], below[column] + value, number, told))
                 below[column] += value
-    return _drawn(axes, frame, steps, parts)
+    return _drawn(axes, frame, steps, parts + ([_dashes(frame, bound)] if bound is not None else []))
 
 
 def reliability(axes: Axes, bins: Sequence[tuple[int, float, float]]) -> Markup:
@@ -137,15 +175,18 @@ def small(frame: Frame) -> Frame:
     return replace(frame, width=240, height=150, left=44, bottom=36)
 
 
-def _runs(points: Iterable[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
-    """Return the points between the gaps."""
-    runs: list[list[tuple[float, float]]] = [[]]
+Point = TypeVar("Point")
+
+
+def _runs(points: Iterable[Point | None], least: int = 2) -> list[list[Point]]:
+    """Return the points between the gaps, where there are so many."""
+    runs: list[list[Point]] = [[]]
     for point in points:
         if point is None:
             runs.append([])
         else:
             runs[-1].append(point)
-    return [run for run in runs if len(run) > 1]
+    return [run for run in runs if len(run) >= least]
 
 
 def _drawn(
@@ -155,15 +196,16 @@ def _drawn(
 
     The steps' texts stand so far within their columns: 0 is the left edge.
     """
-    begin = Markup('<svg viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><title>{}</title>').format(
-        frame.width, frame.height, f"{axes.title}: {axes.up} over {axes.across}", axes.title
-    )
+    kind = "small" if frame.width < Frame.width else "usual"
+    begin = Markup(
+        '<svg class="{}" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}"><title>{}</title>'
+    ).format(kind, frame.width, frame.height, f"{axes.title}: {axes.up} over {axes.across}", axes.title)
     names = [
         _text(2, 12, axes.up, "start", "name"),
         _text(frame.width - frame.right, frame.height - 4, axes.across, "end", "name"),
     ]
-    return Markup("").join(
-        [begin, *_grid(axes, frame), *_steps(frame, steps, within), *names, *parts, Markup("</svg>")]
+    return _made(
+        "".join([begin, *_grid(axes, frame), *_steps(frame, steps, within), *names, *parts, "</svg>"])
     )
 
 
@@ -173,7 +215,7 @@ def _grid(axes: Axes, frame: Frame) -> list[Markup]:
         value = frame.low + (frame.high - frame.low) * quarter / 4
         y = frame.y(value)
         ends = (frame.left, y, frame.width - frame.right, y)
-        line = Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends)
+        line = _made('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*ends))
         found += [line, _text(frame.left - 6, y + 4, axes.tick(value), "end")]
     return found
 
@@ -187,9 +229,13 @@ def _steps(frame: Frame, steps: Sequence[str], within: float) -> list[Markup]:
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        kind, x, y, anchor, text
-    )
+    start = f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+    return _made(f"{start}{escape(text)}</text>")
+
+
+def _made(text: str) -> Markup:
+    """Return markup of figures of ours and of texts that were escaped: a plot is thousands of such parts."""
+    return Markup(text)  # noqa: S704 - that it is so
 
 
 def _dashes(frame: Frame, value: float) -> Markup:
@@ -203,15 +249,45 @@ def _line(points: Iterable[tuple[float, float]], series: int) -> Markup:
     return Markup('<polyline class="line s{}" points="{}"/>').format(series, path)
 
 
-def _dot(x: float, y: float, series: int, told: str) -> Markup:
-    return Markup('<circle class="dot s{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}</title></circle>').format(
-        series, x, y, told
+def _dot(x: float, y: float, series: int, told: str, *, hollow: bool = False) -> Markup:
+    kind = f"dot s{series} hollow" if hollow else f"dot s{series}"
+    title = f"<title>{escape(told)}</title>"
+    return _made(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3">{title}</circle>')
+
+
+def _bands(frame: Frame, band: Sequence[tuple[float, float] | None], series: int) -> list[Markup]:
+    """Return what lies between low and high: an area for columns beside each other, a bar for one alone."""
+    edges = [
+        None if one is None else (frame.x(column + 0.5), frame.y(one[0]), frame.y(one[1]))
+        for column, one in enumerate(band)
+    ]
+    found = []
+    for run in _runs(edges, least=1):
+        wide = run if len(run) > 1 else [(run[0][0] + side, *run[0][1:]) for side in (-3, 3)]
+        around = [(x, high) for x, _, high in wide] + [(x, low) for x, low, _ in reversed(wide)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in around)
+        found.append(Markup('<polygon class="band s{}" points="{}"/>').format(series, path))
+    return found
+
+
+def _marks(frame: Frame, marks: Sequence[Mark]) -> list[Markup]:
+    """Return marked columns: a ground, and a sign above it, that lead a click to what is told of them."""
+    top, bottom = frame.top, frame.height - frame.bottom
+    drawn = Markup(
+        '<a href="{}" tabindex="-1"><title>{}</title><rect class="mark" x="{:.1f}" y="{:.1f}" width="{:.1f}"'
+        ' height="{:.1f}"/><text class="sign" x="{:.1f}" y="{:.1f}" text-anchor="middle">'
+        "\N{WARNING SIGN}</text></a>"
     )
+    found = []
+    for one in marks:
+        left, right = frame.x(one.first), frame.x(one.last + 1)
+        place = (left, top, right - left, bottom - top, (left + right) / 2, top - 2)
+        found.append(drawn.format(one.href, one.told, *place))
+    return found
 
 
 def _bar(frame: Frame, column: int, low: float, high: float, series: int, told: str) -> Markup:
     left, right = frame.x(column + GAP / 2), frame.x(column + 1 - GAP / 2)
     y, height = frame.y(high), frame.y(low) - frame.y(high)
-    return Markup(
-        '<rect class="bar s{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.2f}"><title>{}</title></rect>'
-    ).format(series, left, y, right - left, height, told)
+    place = f'x="{left:.1f}" y="{y:.1f}" width="{right - left:.1f}" height="{height:.2f}"'
+    return _made(f'<rect class="bar s{series}" {place}><title>{escape(told)}</title></rect>')

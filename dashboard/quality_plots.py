@@ -1,13 +1,15 @@
-"""A report's plots and the tables behind them: figures become pictures, and can be read as numbers too."""
+"""The plots of a report and of the page, with their tables: figures become pictures, and stay figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from markupsafe import Markup
 
-from cli import plots
-from cli.plots import Axes, Frame
-from cli.report_contents import Contents
+from dashboard import plots
+from dashboard.plots import Aside, Axes, Frame
+from dashboard.plotted import Amount, Cell, Plot, Share, share
+from dashboard.quality_alerts import ByPlot, anchor, marks
+from store.report_contents import Quality
 from store.report_figures import DAY, HOUR, JOB, MONTH, PARTS
 from store.report_reviews import BINS, Reviewed
 from store.schema import CLASSES
@@ -16,22 +18,10 @@ ACROSS = {MONTH: "month", DAY: "day, UTC", HOUR: "hour, UTC", JOB: "opening of t
 LEAST_REVIEWED = 30
 """With fewer answers a share of right ones says too little."""
 
-Cell = str | int | float | None
+NO_ALERTS: ByPlot = {}
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One picture, what its colours mean, and its figures as a table."""
-
-    title: str
-    picture: Markup
-    note: str = ""
-    legend: Sequence[tuple[str, int]] = ()
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = field(default_factory=list)
-
-
-def labels_of(contents: Contents) -> list[str]:
+def labels_of(contents: Quality) -> list[str]:
     """Return the labels that were given, in the order of the schema's classes, others behind them."""
     seen = {label for step in contents.classes.values() for label in step}
     return [*(label for label in CLASSES if label in seen), *sorted(seen - set(CLASSES))]
@@ -55,47 +45,63 @@ def _step_text(step: str, *, one_day: bool) -> str:
     return {MONTH: step, DAY: step[5:]}.get(len(step), f"{step[5:10]} {step[11:]}h")
 
 
-def confidence(contents: Contents) -> list[Plot]:
+def confidence(contents: Quality, alerts: ByPlot = NO_ALERTS) -> list[Plot]:
     """Return a plot for each label: its mean confidence over time, with its threshold."""
     labels = labels_of(contents)
-    means = {
-        label: [row[label].mean if label in row else None for row in contents.classes.values()]
-        for label in labels
-    }
+    means = {label: _means(contents, label) for label in labels}
     bounds = [contents.bounds[label] for label in labels if label in contents.bounds]
-    low = _floor([value for row in means.values() for value in row if value is not None] + bounds)
+    low = floor([value for row in means.values() for value in row if value is not None] + bounds)
     steps = step_texts(contents.classes)
     frame = plots.small(Frame(low, 1, len(steps)))
-    return [_confidence(label, means[label], contents, steps, frame) for label in labels]
+    return [_confidence(label, contents, steps, frame, alerts) for label in labels]
 
 
-def _confidence(
-    label: str, values: Sequence[float | None], contents: Contents, steps: Sequence[str], frame: Frame
-) -> Plot:
-    bound = contents.bounds.get(label)
+def _means(contents: Quality, label: str) -> list[float | None]:
+    return [row[label].mean if label in row else None for row in contents.classes.values()]
+
+
+def _confidence(label: str, contents: Quality, steps: Sequence[str], frame: Frame, alerts: ByPlot) -> Plot:
+    bound, name = contents.bounds.get(label), anchor("confidence", label)
     axes = Axes(f"Mean confidence of {label}", "mean confidence", ACROSS[contents.step], percent=True)
-    picture = plots.lines(axes, steps, values, frame, bound=bound, series=series_of(label))
-    return Plot(
-        label, picture, note="no threshold known" if bound is None else f"threshold {_percent(bound)}"
+    aside = Aside(marks=marks(alerts.get(name, ()), list(contents.classes)))
+    picture = plots.lines(
+        axes, steps, _means(contents, label), frame, bound=bound, series=series_of(label), aside=aside
     )
+    note = "no threshold known" if bound is None else f"threshold {Share(bound)}"
+    return Plot(label, picture, note=note, name=name)
 
 
-def _floor(values: Sequence[float]) -> float:
+def floor(values: Sequence[float]) -> float:
     """Return where the axis begins: a fifth below which nothing lies."""
     return max(0.0, int((min(values, default=0.0) - 1e-9) * 5) / 5) if values else 0.0
 
 
-def confidence_table(contents: Contents) -> tuple[list[str], list[list[Cell]]]:
+def confidence_table(contents: Quality) -> tuple[list[str], list[list[Cell]]]:
     """Return the figures of `confidence`: a row for each step."""
     labels = labels_of(contents)
     rows: list[list[Cell]] = [
-        [step, *(_percent(row[label].mean) if label in row else "" for label in labels)]
+        [step, *(share(row[label].mean) if label in row else None for label in labels)]
         for step, row in zip(step_texts(contents.classes), contents.classes.values(), strict=True)
     ]
     return [ACROSS[contents.step], *labels], rows
 
 
-def mix(contents: Contents) -> Plot:
+def confidence_panels(contents: Quality, alerts: ByPlot) -> Plot:
+    """Return the plots of `confidence` as one, with the thresholds among its figures."""
+    columns, rows = confidence_table(contents)
+    bounds = {label: contents.bounds[label] for label in labels_of(contents) if label in contents.bounds}
+    return Plot(
+        "Mean confidence of each class",
+        Markup(""),
+        name="confidence",
+        panels=confidence(contents, alerts),
+        columns=[*columns, *(f"threshold of {label}" for label in bounds)],
+        rows=[[*row, *map(Share, bounds.values())] for row in rows],
+        keys=list(contents.classes),
+    )
+
+
+def mix(contents: Quality, alerts: ByPlot = NO_ALERTS) -> Plot:
     """Return the share of each label over time."""
     labels, steps = labels_of(contents), step_texts(contents.classes)
     wholes = [sum(one.images for one in row.values()) for row in contents.classes.values()]
@@ -113,14 +119,33 @@ def mix(contents: Contents) -> Plot:
     ]
     return Plot(
         axes.title,
-        plots.stacks(axes, steps, series, Frame(0, 1, len(steps)), colours=list(map(series_of, labels))),
+        plots.stacks(
+            axes,
+            steps,
+            series,
+            Frame(0, 1, len(steps)),
+            colours=list(map(series_of, labels)),
+            marks=marks(alerts.get("mix", ()), list(contents.classes)),
+        ),
+        name="mix",
+        keys=list(contents.classes),
         legend=[(label, series_of(label)) for label in labels],
         columns=[ACROSS[contents.step], *labels, "images"],
         rows=rows,
     )
 
 
-def latency(contents: Contents) -> Plot:
+def mix_shares(contents: Quality, alerts: ByPlot) -> Plot:
+    """Return `mix` with shares as its figures, as they are drawn; the report counts images."""
+    drawn = mix(contents, alerts)
+    rows: list[list[Cell]] = [
+        [row[0], *(Share(int(count or 0) / int(row[-1] or 1)) for count in row[1:-1]), row[-1]]
+        for row in drawn.rows
+    ]
+    return replace(drawn, rows=rows)
+
+
+def latency(contents: Quality, alerts: ByPlot = NO_ALERTS) -> Plot:
     """Return how many milliseconds a batch takes on average, by part, over time."""
     steps = step_texts(contents.parts)
     means: Mapping[str, list[float]] = {
@@ -130,12 +155,19 @@ def latency(contents: Contents) -> Plot:
     axes = Axes("Latency of a batch by part", "ms, mean of a batch", ACROSS[contents.step])
     frame = Frame(0, plots.bound_above(max(wholes)), len(steps))
     rows: list[list[Cell]] = [
-        [step, *(f"{means[part][i]:,.1f}" for part in PARTS), f"{wholes[i]:,.1f}"]
-        for i, step in enumerate(steps)
+        [step, *(Amount(means[part][i]) for part in PARTS), Amount(wholes[i])] for i, step in enumerate(steps)
     ]
     return Plot(
         axes.title,
-        plots.stacks(axes, steps, list(means.items()), frame),
+        plots.stacks(
+            axes,
+            steps,
+            list(means.items()),
+            frame,
+            marks=marks(alerts.get("latency", ()), list(contents.parts)),
+        ),
+        name="latency",
+        keys=list(contents.parts),
         note="read and prepare: the agent; wait: until the batch is full; predict: the model; store: from the"
         " prediction to the row.",
         legend=[(part, number) for number, part in enumerate(PARTS)],
@@ -144,20 +176,21 @@ def latency(contents: Contents) -> Plot:
     )
 
 
-def speed(contents: Contents) -> Plot:
+def speed(contents: Quality, alerts: ByPlot = NO_ALERTS) -> Plot:
     """Return images per second over time."""
     steps = step_texts(contents.speed)
     rates = [one.images / one.process_s for one in contents.speed.values()]
     axes = Axes("Speed", "images/s, first seen to last answered", ACROSS[contents.step])
     frame = Frame(0, plots.bound_above(max(rates)), len(steps))
     rows: list[list[Cell]] = [
-        [step, one.images, f"{one.process_s:,.1f}", f"{one.images / one.process_s:,.1f}"]
+        [step, one.images, Amount(one.process_s), Amount(one.images / one.process_s)]
         for step, one in zip(steps, contents.speed.values(), strict=True)
     ]
     columns = [ACROSS[contents.step], "images", "seconds", "images/s"]
-    return Plot(
-        axes.title, plots.stacks(axes, steps, [("images/s", rates)], frame), columns=columns, rows=rows
-    )
+    marked = marks(alerts.get("speed", ()), list(contents.speed))
+    picture = plots.stacks(axes, steps, [("images/s", rates)], frame, marks=marked)
+    keys = list(contents.speed)
+    return Plot(axes.title, picture, columns=columns, rows=rows, name="speed", keys=keys)
 
 
 def reliability(reviewed: Reviewed) -> Plot | None:
@@ -170,7 +203,7 @@ def reliability(reviewed: Reviewed) -> Plot | None:
     ]
     axes = Axes("Reliability", "share that was right", "confidence", percent=True)
     rows: list[list[Cell]] = [
-        [f"{i / BINS:.0%} to {(i + 1) / BINS:.0%}", images, _percent(mean), _percent(right)]
+        [f"{i / BINS:.0%} to {(i + 1) / BINS:.0%}", images, Share(mean), Share(right)]
         for i, (images, mean, right) in enumerate(bins)
         if images
     ]
@@ -179,6 +212,7 @@ def reliability(reviewed: Reviewed) -> Plot | None:
         plots.reliability(axes, bins),
         note="Numbers are images: answers that chance drew, without suspects. On the dashed line confidence"
         " means what it says.",
+        name="reliability",
         columns=["confidence", "images", "mean confidence", "right"],
         rows=rows,
     )
@@ -193,7 +227,3 @@ def confusion(reviewed: Reviewed) -> tuple[list[str], list[tuple[str, list[tuple
         counts = [reviewed.pairs[right, label] for label in labels]
         rows.append((right, [(count, count / (sum(counts) or 1)) for count in counts]))
     return labels, rows
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from cli.plots import Axes, Frame, bound_above, lines, reliability, small, stacks
+from dashboard.plots import Aside, Axes, Frame, Mark, bound_above, lines, reliability, small, stacks
 
 AXES = Axes("A title", "share", "day", percent=True)
 
@@ -37,6 +37,24 @@ def test_line_breaks_where_there_is_no_value() -> None:
     picture = lines(AXES, list("abcde"), [0.5, 0.5, None, 0.5, None], Frame(0, 1, 5), bound=0.25)
 
     assert (1, 3, 1) == tuple(len(of_class(picture, name)) for name in ("line", "dot", "dash"))
+
+
+def test_band_marks_and_doubts_stand_beside_the_values() -> None:
+    """A band breaks where the line does; a mark leads somewhere; what is not to be believed is hollow."""
+    aside = Aside(
+        band=[(0.4, 0.6), (0.4, 0.6), None, (0.4, 0.6)],
+        marks=[Mark(1, 2, "low <confidence>", "#alert-1")],
+        hollow=[False, True, False, False],
+    )
+    frame = Frame(0, 1, 4)
+    picture = lines(AXES, list("abcd"), [0.5, 0.5, None, 0.5], frame, bound=None, aside=aside)
+    (mark,) = of_class(picture, "mark")
+
+    assert (2, 1) == (len(of_class(picture, "band")), len(of_class(picture, "hollow")))
+    assert frame.x(3) - frame.x(1) == pytest.approx(float(mark.get("width", "")))
+    assert [("#alert-1", "low <confidence>\N{WARNING SIGN}")] == [
+        (one.get("href"), "".join(one.itertext())) for one in read(picture).iter("a")
+    ]
 
 
 def test_bars_stand_on_each_other() -> None:
