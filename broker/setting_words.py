@@ -1,4 +1,4 @@
-"""What a setting may be, and what it is, in words: for error messages, the reference, and whoever shows it."""
+"""What a setting may be, and what it is, in words: for error messages, the reference, and the screen."""
 
 import re
 from typing import Any

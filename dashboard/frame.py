@@ -9,11 +9,18 @@ from urllib.parse import urlencode
 
 from nicegui import html, ui
 
+from broker import VERSION
 from dashboard.access import Role, here
 
 STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
-PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
+PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER), ("System", "/system", Role.VIEWER))
 """The name, the address, and the role without which a page is not in the head."""
+# NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
+# names need more room than there is, the marked one shall be in view.
+SCRIPT = """<script>addEventListener("load", () => {
+  document.getElementById("popup").setAttribute("role", "alert");
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+})</script>"""
 
 
 @contextlib.contextmanager
@@ -29,9 +36,13 @@ def frame(title: str, path: str) -> Iterator[None]:
                 link = html.a(name, href=where)
                 if where == path:
                     link.props("aria-current=page")
+    ui.add_body_html(SCRIPT)
     with html.div().classes("page").props('id=content tabindex="-1"'):
         html.h1(title)
         yield
+    with html.footer().classes("foot"):
+        html.span(f"Tailorbird {VERSION}")
+        html.span("Times are UTC.")
 
 
 def address(path: str, **parameters: object) -> str:

@@ -13,7 +13,7 @@ from nicegui import ui
 from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.settings import Dashboard, Settings
-from dashboard import job, jobs, today
+from dashboard import event_log, exports, job, jobs, mishaps, system, today
 from dashboard.guard import Guard
 from dashboard.site import Site
 from dashboard.watch import Watch
@@ -76,6 +76,7 @@ def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
         title="Tailorbird",
         favicon=FAVICON,
         dark=None,
+        language=mishaps.LANGUAGE,
         tailwind=False,
         show_welcome_message=False,
         binding_refresh_interval=None,
@@ -91,5 +92,5 @@ async def _turn(health: Health) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job):
+    for page in (today, jobs, job, system, event_log, exports, mishaps):
         page.add(made, site)

@@ -32,3 +32,23 @@ def at(stamp: str | None, now: datetime) -> str:
         return NONE
     date, _, time = stamp.partition("T")
     return time[:8] if date == now.date().isoformat() else f"{date} {time[:8]}"
+
+
+def size(number: float | None) -> str:
+    """Return bytes as `12.3 MB` or `1.2 GB`."""
+    if number is None:
+        return NONE
+    giga = number >= 1e9
+    return f"{number / (1e9 if giga else 1e6):,.1f}{SPACE}{'GB' if giga else 'MB'}"
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """Return how long ago something was; a clock that runs ahead counts as now."""
+    if then is None:
+        return "never"
+    seconds = max(0.0, (now - then).total_seconds())
+    if seconds < 90:
+        return "just now"
+    units = (("min", 60, 5400.0), ("h", 3600, 172_800.0), ("days", 86_400, float("inf")))
+    unit, lasts = next((unit, lasts) for unit, lasts, most in units if seconds < most)
+    return f"{seconds / lasts:.0f}{SPACE}{unit} ago"
