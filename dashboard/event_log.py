@@ -14,7 +14,7 @@ from broker.settings import Settings
 from dashboard.access import Role, here, person_of
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note
-from dashboard.moments import VALUE, moment_field, moment_of
+from dashboard.moments import BEGINS, VALUE, moment_field, moment_of
 from dashboard.site import Site
 from dashboard.words import at
 from store import event_log, queries
@@ -161,7 +161,7 @@ class _Log:
     def _box(self, name: str, key: str, known: Sequence[str] = ()) -> None:
         with html.label():
             html.span(name)
-            box = html.input_(type="search", value=self._asked.words.get(key, "")).classes("plain")
+            box = html.input_(**{"type": "search", BEGINS: self._asked.words.get(key, "")}).classes("plain")
             box.on("change", self._chosen(key), js_handler=VALUE)
             if known:
                 box.props["list"] = f"known-{key}"
@@ -200,5 +200,4 @@ def events_table(rows: Sequence[EventRow]) -> None:
                     html.strong(one.event)
                     html.span(f" {one.detail}")
                     if one.job_id:
-                        html.span(" ")
-                        html.a(one.job_id, href=address("/job", job_id=one.job_id))
+                        html.a(f"Job {one.job_id}", href=address("/job", job_id=one.job_id)).classes("job")

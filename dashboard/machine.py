@@ -22,7 +22,7 @@ from store.disk import Room, room_at
 from store.footprint import Footprint, footprint
 from store.latest_upkeep import LatestUpkeep, latest_upkeep
 
-UPKEEP = "./tailorbird upkeep, every day: a timer does it, and `up` by itself"
+UPKEEP = "up makes one each day by itself, a timer under systemd, or: ./tailorbird upkeep"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def _latest(settings: Settings, troubles: list[str]) -> LatestUpkeep | None:
 
 
 def _ages(latest: LatestUpkeep, at: datetime) -> list[str]:
-    found = []
+    found: list[str] = []
+    if latest.backup_at is None and latest.check_at is None:
+        return [f"There is neither a backup nor a check of the database yet: {UPKEEP}."]
     for then, name, never in (
         (latest.backup_at, "The latest backup", "There is no backup yet"),
         (

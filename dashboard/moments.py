@@ -8,6 +8,8 @@ from nicegui import events, html
 from store.times import moment
 
 VALUE = "(event) => emit(event.target.value)"
+BEGINS = "^value"
+"""What a field holds at first: `value` itself Vue would set again, over what is typed, at every change."""
 
 
 def moment_of(text: str) -> datetime | None:
@@ -27,5 +29,5 @@ def moment_field(name: str, value: str, changed: Callable[[events.GenericEventAr
     """Make a labelled field for a time."""
     with html.label():
         html.span(name)
-        box = html.input_(type="datetime-local", value=value[:16]).classes("plain")
+        box = html.input_(**{"type": "datetime-local", BEGINS: value[:16]}).classes("plain")
         box.on("change", changed, js_handler=VALUE)

@@ -13,7 +13,7 @@ from broker.up_record import RunningBroker
 from dashboard.costs import Cost
 from dashboard.frame import Table
 from dashboard.watch import Present
-from dashboard.words import NONE, lasting, size
+from dashboard.words import NONE, lasting, rough, size
 from store.times import seconds_between, stamp_of
 
 Costs = Mapping[tuple[str, str], Cost]
@@ -71,8 +71,8 @@ def _broker(found: RunningBroker | None, *, is_there: bool) -> list[Status]:
 
 
 def _row(one: Status, cost: Cost | None, now: Present, *, is_admin: bool) -> Row:
-    minutes_s = seconds_between(one.since, stamp_of(now.at)) // 60 * 60
-    up = NONE if one.state in {"offline", "stopped"} else lasting(minutes_s) if minutes_s else "under 1 min"
+    is_up = one.state not in {"offline", "stopped"}
+    up = rough(seconds_between(one.since, stamp_of(now.at))) if is_up else NONE
     memory = size(cost.memory_bytes) if cost else NONE
     spent = lasting(cost.cpu_s) if cost else NONE
     where = (str(one.pid), one.host) if is_admin else (NONE, NONE)

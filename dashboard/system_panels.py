@@ -66,7 +66,7 @@ def panels(shown: Shown) -> None:
         _panel("Database", _database(shown))
         _panel("Upkeep", _upkeep(shown))
         _panel("Broker", _broker(shown))
-        with _section("Disks"), html.dl().classes("facts"):
+        with _section("Disks"), html.dl().classes("facts disks"):
             for one in shown.found.disks:
                 _disk(one, is_admin=shown.is_admin)
 
