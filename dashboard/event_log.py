@@ -194,7 +194,7 @@ def events_table(rows: Sequence[EventRow]) -> None:
             words, kind = SIGNS.get(one.level, (one.level, ""))
             with html.tr():
                 html.td(at(one.at, now))
-                html.td(words).classes(kind)
+                html.td(words).classes(f"level {kind}")
                 html.td(f"{one.service} {one.instance}").classes("wide")
                 with html.td().classes("what-happened"):
                     html.strong(one.event)

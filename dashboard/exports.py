@@ -59,7 +59,7 @@ class ExportForm:
 
     def __init__(self) -> None:
         self._times = {"since": "", "until": ""}
-        with html.div().classes("filters").props('role=group aria-label="Time of what is exported"'):
+        with html.div().classes("filters two").props('role=group aria-label="Time of what is exported"'):
             moment_field("From (UTC)", "", self._changed("since"))
             moment_field("Before (UTC)", "", self._changed("until"))
         with html.ul().classes("kinds"):

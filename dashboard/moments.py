@@ -27,7 +27,7 @@ def moment_of(text: str) -> datetime | None:
 
 def moment_field(name: str, value: str, changed: Callable[[events.GenericEventArguments], object]) -> None:
     """Make a labelled field for a time."""
-    with html.label():
+    with html.label().classes("moment"):
         html.span(name)
         box = html.input_(**{"type": "datetime-local", BEGINS: value[:16]}).classes("plain")
         box.on("change", changed, js_handler=VALUE)

@@ -24,7 +24,7 @@ SERVICES = Table(
     "Services",
     COLUMNS,
     right=COLUMNS[2:6],
-    wide=COLUMNS[4:],
+    wide=COLUMNS[3:],
 )
 SIGNS = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 STARTED_AT = stamp_of(datetime.now(UTC))

@@ -27,6 +27,8 @@ from store.queries import EventRow
 
 LOOK_S = 5.0
 MEASURE_S = 30.0
+FIRST_S = 2.0
+"""Less than the time that NiceGUI gives a page to be made in."""
 EVENTS = 8
 SETTINGS = Table("Settings", ("Key", "Value", "Default"), wide=("Default",))
 COMMANDS = {
@@ -53,7 +55,7 @@ def add(_: FastAPI, site: Site) -> None:
     async def page_system() -> None:
         with frame("System", "/system"):
             page = _System(site, is_admin=here().role >= Role.ADMIN)
-            await page.look()
+            await page.begin()
         ui.timer(LOOK_S, page.look, immediate=False)
         ui.timer(MEASURE_S, page.measure)
 
@@ -64,6 +66,7 @@ class _System:
     def __init__(self, site: Site, *, is_admin: bool) -> None:
         self._site = site
         self._is_admin = is_admin
+        self._looking = asyncio.Lock()
         self._due = ""
         self._costs: Costs = {}
         self._shown: dict[str, object] = {}
@@ -82,8 +85,24 @@ class _System:
             html.h2("In a terminal on this machine")
             _commands()
 
+    async def begin(self) -> None:
+        """Look for the first time; a database that does not answer must not keep the page away."""
+        first = asyncio.create_task(self.look())
+        await asyncio.wait({first}, timeout=FIRST_S)
+        if first.done():
+            first.result()
+        else:
+            self._show(
+                "troubles", "", lambda: note("Still looking: the database has not answered yet.", "trouble")
+            )
+
     async def look(self) -> None:
-        """Look at what is quick to find, and show what is new in it."""
+        """Look at what is quick to find, and show what is new in it; one look at a time."""
+        if not self._looking.locked():
+            async with self._looking:
+                await self._look_and_show()
+
+    async def _look_and_show(self) -> None:
         found = await asyncio.to_thread(self._look)
         shown = Shown(
             self._site.settings,

@@ -127,7 +127,7 @@ def _broker(shown: Shown) -> list[tuple[str, str]]:
         facts.append(("Address", listener.address))
     facts.append(("Encryption", "TLS" if listener.tls else "none: it never leaves this machine"))
     if found.broker is not None:
-        facts.append(("Program", f"Mosquitto {found.broker.version}, run by `up`"))
+        facts.append(("Program", f"Mosquitto {found.broker.version}, run by up"))
     elif not broker.manage:
         facts.append(("Program", "another's: [broker] manage = false"))
     if found.certificate is not None:

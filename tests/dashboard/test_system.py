@@ -113,5 +113,5 @@ def test_narrow_head_holds_seven_pages_and_a_lost_connection_is_said(tab: Tab, s
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.evaluate("window.socket.disconnect()")
     expect(tab.get_by_role("alert")).to_contain_text("The connection to Tailorbird is lost.", timeout=WAIT_MS)
-    expect(tab.locator("#popup")).to_be_visible()
+    expect(tab.locator("#popup")).to_have_css("opacity", "1", timeout=WAIT_MS)
     tab.screenshot(path=screenshots / "lost-light-390.png")
