@@ -22,6 +22,8 @@ from broker.errors import BrokerProblem
 from broker.private_files import READABLE, make_private_folder, write_private
 
 AUTHORITY_DAYS = 3650
+SOON_DAYS = 30
+"""A certificate that ends sooner is told of."""
 CLOCKS_DIFFER = timedelta(hours=1)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 

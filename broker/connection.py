@@ -52,6 +52,12 @@ class Capabilities:
     retain_available: bool = True
     shared_subscription_available: bool = True
     wildcard_subscription_available: bool = True
+    subscription_identifiers_available: bool = True
+    topic_alias_maximum: int = 0
+    session_expiry_s: int | None = None
+    """None: as the client asked."""
+    keep_alive_s: int | None = None
+    """None: as the client asked."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,10 @@ def capabilities_of(connack: Properties, learned_bytes: int | None = None) -> Ca
         retain_available=bool(getattr(connack, "RetainAvailable", 1)),
         shared_subscription_available=bool(getattr(connack, "SharedSubscriptionAvailable", 1)),
         wildcard_subscription_available=bool(getattr(connack, "WildcardSubscriptionAvailable", 1)),
+        subscription_identifiers_available=bool(getattr(connack, "SubscriptionIdentifierAvailable", 1)),
+        topic_alias_maximum=getattr(connack, "TopicAliasMaximum", plain.topic_alias_maximum),
+        session_expiry_s=getattr(connack, "SessionExpiryInterval", plain.session_expiry_s),
+        keep_alive_s=getattr(connack, "ServerKeepAlive", plain.keep_alive_s),
     )
 
 

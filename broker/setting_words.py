@@ -1,4 +1,7 @@
-"""What a setting may be, in words: for error messages and for the reference."""
+"""What a setting may be, and what it is, in words: for error messages, the reference, and the screen."""
+
+import re
+from typing import Any
 
 from msgspec import inspect
 
@@ -44,3 +47,15 @@ def _text(pattern: str | None) -> str:
     if pattern is None:
         return "a text"
     return NAMES.get(pattern, "names of A-Z a-z 0-9 _ - with / between them")
+
+
+def shown(value: Any) -> str:
+    """Return a setting's value for a person, without a password."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else without_password(str(value))
+
+
+def without_password(text: str) -> str:
+    """Return a text without the password of any URL in it: what is shown may be sent to others."""
+    return re.sub(r"(://[^/:@\s]*:)[^/\s]*@", r"\1***@", text)

@@ -67,6 +67,12 @@ def read_settings(file: Path | None, environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings, {key: one.origin for key, one in given.items()}, found)
 
 
+def default_settings(state: Path) -> Settings:
+    """Return the settings that nobody has changed, with this folder of state."""
+    given = {f"{s}.{k}": _Given(d, DEFAULT, PROJECT) for s, k, d in _defaults()}
+    return _build({**given, "paths.state": _Given(state, DEFAULT, PROJECT)})
+
+
 def _file_of(file: Path | None) -> Path | None:
     if file is not None:
         return file.expanduser().resolve()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker import upkeep_record
 from broker.settings import Settings
-from cli import upkeep_record
 from cli.errors import CannotRun
 from cli.ownership import as_owner
 from cli.screen import answers

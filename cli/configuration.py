@@ -1,13 +1,13 @@
 """`config show` and `config check`."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from broker.setting_words import shown, without_password
 from broker.settings_reader import Loaded
 from cli.given import given
 from cli.screen import answers, table
@@ -33,7 +33,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(_as_dict(loaded, origin=origin), indent=2, ensure_ascii=False))
         return
-    rows = [(f"[{s}] {k}", _text(v), loaded.origins[f"{s}.{k}"]) for s, k, v in values(loaded)]
+    rows = [(f"[{s}] {k}", shown(v), loaded.origins[f"{s}.{k}"]) for s, k, v in values(loaded)]
     columns = ("key", "value", "origin") if origin else ("key", "value")
     table(columns, [row[: len(columns)] for row in rows])
 
@@ -63,18 +63,7 @@ def _as_dict(loaded: Loaded, *, origin: bool) -> dict[str, dict[str, Any]]:
     return found
 
 
-def without_password(text: str) -> str:
-    """Return a text without the password of any URL in it: what is shown may be sent to others."""
-    return re.sub(r"(://[^/:@\s]*:)[^/\s]*@", r"\1***@", text)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return without_password(value)
     return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ", ".join(value) if isinstance(value, tuple) else without_password(str(value))

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from broker import upkeep_record
 from broker.settings import Settings
 from broker.settings_reader import PROJECT
-from cli import upkeep_record
 from cli.errors import OK
 from cli.given import CONFIG, Given
 

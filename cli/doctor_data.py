@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from broker import upkeep_record
 from broker.errors import SettingsError
 from broker.settings import Settings
-from cli import upkeep_record
 from cli.doctor_files import database_file
 from cli.finding import Finding, bad, ok, size, warn
 
 CHECK_S = 5.0
-STALE_H = 48.0
 AHEAD_S = 300.0
 """So far may the newest row lie ahead of this clock: another machine's time stands in it, too."""
 
@@ -83,22 +82,17 @@ def _clock_against(newest: str, now: datetime) -> Finding:
 
 def backups(settings: Settings) -> Iterator[Finding]:
     """Say when the latest backup and the latest check were."""
-    from store.backups import listed
+    from store.latest_upkeep import latest_upkeep
 
     if database_file(settings) is None:
         yield ok("backup", "the database is no SQLite file: its backups are pg_dump's matter")
         return
-    facts = upkeep_record.read(settings.paths.state)
     try:
-        found = listed(settings.upkeep.backups)
+        latest = latest_upkeep(settings.paths.state, settings.upkeep.backups)
+        yield _age("backup", latest.backup_at, f"the latest backup is {latest.backup}", "there is no backup")
     except OSError as error:
         yield bad("backup", f"{settings.upkeep.backups}: {error.strerror}")
-        found = []
-    latest = str(found[-1]) if found else str(facts.get("backup", ""))
-    there = bool(latest) and Path(latest).is_file()
-    at = upkeep_record.moment(facts, "backup_at") if there else None
-    yield _age("backup", at, f"the latest backup is {latest}", "there is no backup")
-    checked = upkeep_record.moment(facts, "check_at")
+    checked = upkeep_record.moment(upkeep_record.read(settings.paths.state), "check_at")
     yield _age("check", checked, "the whole database was looked through", "it was never looked through")
 
 
@@ -106,9 +100,9 @@ def _age(about: str, at: datetime | None, said: str, never: str) -> Finding:
     advice = "./tailorbird upkeep, every day: a timer does it, and `up` by itself"
     if at is None:
         return warn(about, never, advice)
-    hours = (datetime.now(UTC) - at).total_seconds() / 3600
+    hours = upkeep_record.hours_since(at, datetime.now(UTC))
     said = f"{said}, {hours:,.0f} hours ago"
-    return warn(about, said, advice) if hours > STALE_H else ok(about, said)
+    return warn(about, said, advice) if hours > upkeep_record.STALE_H else ok(about, said)
 
 
 def bundle(settings: Settings) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broker.credentials import ACCOUNTS, read_credentials
 from broker.errors import SettingsError
@@ -14,9 +15,11 @@ from cli.errors import CannotRun
 from cli.finding import Finding, Mend, bad, ok, size, warn
 from cli.ownership import give, make_folder, opened_in
 
+if TYPE_CHECKING:
+    from store.disk import Room
+
 INOTIFY = Path("/proc/sys/fs/inotify")
 FOLDERS_COUNTED = 200_000
-ROOMY_SHARE = 0.05
 NEARLY = 0.8
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 
@@ -125,6 +128,8 @@ def _set_mode(folder: Path, path: Path, mode: int) -> None:
 
 def room(settings: Settings, database: Path | None) -> Iterator[Finding]:
     """Say how much room each path has, and whether the database may lie where it lies."""
+    from store.disk import room_at
+
     wanted = {
         "state": settings.paths.state,
         "inbox": settings.ingest_agent.inbox,
@@ -133,30 +138,23 @@ def room(settings: Settings, database: Path | None) -> Iterator[Finding]:
     }
     seen: dict[int, str] = {}
     for name, path in wanted.items():
-        place = _existing(path)
-        device = place.stat().st_dev
-        if device in seen:
+        found = room_at(path, settings.store.min_free_mb)
+        if found.device in seen:
             continue
-        seen[device] = name
-        yield _room(name, place, settings.store.min_free_mb)
+        seen[found.device] = name
+        yield _room(name, found, settings.store.min_free_mb)
     if database is not None and (mount := mount_now(database)).is_remote:
         said = f"{database} lies on a network file system ({mount.fs_type})"
         yield bad("disk", said, "set [store] url to a local disk, or to PostgreSQL")
 
 
-def _existing(path: Path) -> Path:
-    return next(one for one in (path, *path.parents) if one.exists())
-
-
-def _room(name: str, place: Path, min_free_mb: int) -> Finding:
-    found = os.statvfs(place)
-    free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-    said = f"{size(free)} of {size(whole)} free at {place} ({name})"
-    if free < min_free_mb * 1e6:
+def _room(name: str, found: "Room", min_free_mb: int) -> Finding:
+    said = f"{size(found.free_bytes)} of {size(found.whole_bytes)} free at {found.place} ({name})"
+    if found.state == "bad":
         return bad(
             "disk", said, f"below [store] min_free_mb = {min_free_mb}: the store takes nothing; make room"
         )
-    if free < max(ROOMY_SHARE * whole, 5 * min_free_mb * 1e6):
+    if found.state == "warn":
         return warn("disk", said, "make room, or set [upkeep] keep_days or keep_bytes")
     return ok("disk", said)
 

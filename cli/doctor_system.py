@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from broker.certificates import validity_of
+from broker.certificates import SOON_DAYS, validity_of
 from broker.errors import BrokerProblem
 from broker.settings import Settings
 from broker.settings_reader import PROJECT
@@ -18,7 +18,6 @@ from cli.installing.units import TARGET, Chosen, chosen_before, prefix_before, r
 UNITS = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
 ASK_S = 5.0
-SOON_DAYS = 30
 
 
 def clock() -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
+from broker.up_record import RECORD
 from cli.addresses import PORT_S, is_open, wait_for_free_port, where_is
 from cli.child import Child
 from cli.ending import Ending
@@ -32,7 +33,6 @@ from cli.reader import Reader
 from cli.supervisor import Supervisor
 
 LOCK = "up.lock"
-RECORD = "up.json"
 READY_S = 120.0
 STEP_S = 0.1
 

@@ -1,7 +1,6 @@
 """`status`: which services run, and whether images flow."""
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from broker.listeners import Listener, named_listener
 from broker.messages import ModelAnnouncement, Status
 from broker.settings import Broker, Settings
 from broker.topics import Topics
+from broker.up_record import running_broker
 from cli.canaries import shown
 from cli.errors import OK, PROBLEM, CannotRun
 from cli.given import given
@@ -23,8 +23,6 @@ from cli.screen import answers, printable, table
 QUIET_S = 0.3
 """Retained messages come at once; after this long without one there are no more."""
 LONGEST_S = 3.0
-CERTIFICATE_DAYS = 30
-"""A certificate that ends sooner is a trouble."""
 
 
 @dataclass
@@ -100,7 +98,7 @@ def _look_at_certificate(broker: Broker, report: Report) -> None:
     """Say how long the certificate that clients outside see is valid."""
     if not broker.manage or not named_listener(broker).tls:
         return
-    from broker.certificates import validity_of
+    from broker.certificates import SOON_DAYS, validity_of
 
     try:
         validity = validity_of(broker.tls_certificate)
@@ -109,7 +107,7 @@ def _look_at_certificate(broker: Broker, report: Report) -> None:
         return
     report.broker["certificate_ends_at"] = validity.ends_at.isoformat()
     days = validity.left_days(datetime.now(UTC))
-    if days < CERTIFICATE_DAYS:
+    if days < SOON_DAYS:
         ends = f"ends in {days:.0f} days" if days > 0 else "has expired, so that no client outside connects"
         report.trouble.append(f"the broker's certificate {ends}: {_what_renews(broker, validity.ends_at)}")
 
@@ -144,25 +142,12 @@ def _as_dict(message: Status) -> dict[str, Any]:
 
 def _child_broker(settings: Settings, report: Report) -> list[dict[str, Any]]:
     """Return the broker as a service, where `up` runs it on this machine."""
-    try:
-        record = json.loads((settings.paths.state / "up.json").read_text("utf-8"))
-        child = next(one for one in record["children"] if one["service"] == "broker")
-        os.kill(record["pid"], 0)
-    except (OSError, ValueError, KeyError, StopIteration):
+    found = running_broker(settings.paths.state)
+    if found is None:
         return []
-    report.broker["version"] = record["broker"]["version"]
-    return [
-        {
-            "service": "broker",
-            "instance": child["instance"],
-            "pid": child["pid"],
-            "host": record["host"],
-            "state": "online" if report.broker["reachable"] else "offline",
-            "since": child["started_at"],
-            "version": record["broker"]["version"],
-            "detail": {},
-        }
-    ]
+    report.broker["version"] = found.version
+    state = "online" if report.broker["reachable"] else "offline"
+    return [{"service": "broker", **asdict(found), "state": state, "detail": {}}]
 
 
 def _ask_database(settings: Settings, report: Report) -> None:

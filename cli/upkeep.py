@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from broker import upkeep_record
 from broker.errors import SettingsError
 from broker.settings import Settings
-from cli import upkeep_record
 from cli.backup import make_backup, show_backup
 from cli.errors import CANNOT_RUN, CannotRun
 from cli.ownership import as_owner

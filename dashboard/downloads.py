@@ -1,11 +1,12 @@
 """Files that a page offers: CSV, made while it is sent."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from urllib.parse import quote
 
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+from broker.errors import SettingsError
 from broker.settings import Settings
 from store import queries
 
@@ -13,19 +14,20 @@ CSV = "text/csv; charset=utf-8"
 LINES = 1000
 """Lines of a piece: each piece costs a change of threads."""
 
+Lines = Callable[[queries.Connection], Iterator[str]]
 
-def csv_answer(
-    settings: Settings, name: str, lines: Callable[[queries.Connection], Iterator[str]]
-) -> StreamingResponse:
-    """Return a CSV file of that name, its lines read from the database in one transaction."""
 
-    def pieces() -> Iterator[bytes]:
-        with queries.reading(settings.store) as connection:
-            found = lines(connection)
-            while piece := "".join(islice(found, LINES)):
-                yield piece.encode("utf-8", "surrogateescape")
+def csv_answer(settings: Settings, name: str, lines: Lines) -> Response:
+    """Return a CSV file of that name, its lines read from the database in one transaction.
 
-    return StreamingResponse(pieces(), media_type=CSV, headers=_named(name))
+    The first of them are read at once: without a database the answer says why.
+    """
+    pieces = _pieces(settings, lines)
+    try:
+        first = next(pieces, b"")
+    except SettingsError as problem:
+        return PlainTextResponse(f"{problem}\n", status_code=503)
+    return StreamingResponse(chain([first], pieces), media_type=CSV, headers=_named(name))
 
 
 def csv_text(name: str, text: str) -> Response:
@@ -35,3 +37,10 @@ def csv_text(name: str, text: str) -> Response:
 
 def _named(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+def _pieces(settings: Settings, lines: Lines) -> Iterator[bytes]:
+    with queries.reading(settings.store) as connection:
+        found = lines(connection)
+        while piece := "".join(islice(found, LINES)):
+            yield piece.encode("utf-8", "surrogateescape")

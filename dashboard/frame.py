@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from nicegui import html, ui
 
+from broker import VERSION
 from dashboard.access import LOCAL, Person, Role, here
 from dashboard.plain_pages import STYLE
 
@@ -15,8 +16,15 @@ PAGES = (
     ("Today", "/", Role.VIEWER),
     ("Jobs", "/jobs", Role.VIEWER),
     ("Quality", "/quality", Role.VIEWER),
+    ("System", "/system", Role.VIEWER),
 )
 """The name, the address, and the role without which a page is not in the head."""
+# NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
+# names need more room than there is, the marked one shall be in view.
+SCRIPT = """<script>addEventListener("load", () => {
+  document.getElementById("popup").setAttribute("role", "alert");
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+})</script>"""
 
 
 @contextlib.contextmanager
@@ -35,11 +43,14 @@ def frame(title: str, path: str) -> Iterator[None]:
                     link.props("aria-current=page")
         if who != LOCAL:
             _who(who)
+    ui.add_body_html(SCRIPT)
     with html.div().classes("page").props('id=content tabindex="-1"'):
         html.h1(title)
         yield
-    if who == LOCAL:
-        _without_accounts()
+    with html.footer().classes("foot"):
+        if who == LOCAL:
+            _without_accounts()
+        html.span(f"Tailorbird {VERSION}. Times are UTC.")
 
 
 def _who(who: Person) -> None:
@@ -50,7 +61,7 @@ def _who(who: Person) -> None:
 
 
 def _without_accounts() -> None:
-    with html.footer().classes("foot"):
+    with html.span():
         html.span(
             "No accounts: whoever has a login on this machine may look and change. To have people sign in: "
         )

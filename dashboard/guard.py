@@ -230,7 +230,7 @@ def _with_headers(send: Send, *, hsts: bool) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)
             if hsts:
                 headers["Strict-Transport-Security"] = HSTS
             if "cache-control" not in headers:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
 from nicegui import html, ui
 
 from broker.errors import SettingsError
@@ -68,7 +68,7 @@ def add(made: FastAPI, site: Site) -> None:
         await _job(site.settings, wanted_of(job_id, label, doubt, order), page)
 
     @made.get("/job.csv")
-    def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> StreamingResponse:
+    def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> Response:
         wanted = wanted_of(job_id, label, doubt, order)
         name = f"{wanted.job_id or 'job'}.csv"
         return csv_answer(site.settings, name, lambda connection: browsing.csv_lines(connection, wanted))

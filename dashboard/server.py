@@ -14,7 +14,7 @@ from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.listeners import EVERY_ADDRESS
 from broker.settings import Dashboard, Settings
-from dashboard import job, jobs, quality, today
+from dashboard import event_log, exports, job, jobs, mishaps, quality, system, today
 from dashboard.certificate import Certificate
 from dashboard.gate import Gate
 from dashboard.guard import Guard
@@ -81,6 +81,7 @@ def _application(
         title="Tailorbird",
         favicon=FAVICON,
         dark=None,
+        language=mishaps.LANGUAGE,
         tailwind=False,
         show_welcome_message=False,
         binding_refresh_interval=None,
@@ -100,5 +101,5 @@ async def _turn(health: Health, certificate: Certificate | None) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job, quality):
+    for page in (today, jobs, job, quality, system, event_log, exports, mishaps):
         page.add(made, site)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from broker.connection import Capabilities
 from broker.errors import SettingsError
 from broker.flow import canary_troubles, service_troubles
 from broker.messages import ModelAnnouncement, Status
@@ -91,6 +92,11 @@ class Watch:
             self._fresh.clear()
             self._fresh.wait(1.0)
         return self._present
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the broker said of itself at the latest connect."""
+        return self._reader.connection.capabilities
 
     def _run(self) -> None:
         try:

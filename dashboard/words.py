@@ -32,3 +32,30 @@ def at(stamp: str | None, now: datetime) -> str:
         return NONE
     date, _, time = stamp.partition("T")
     return time[:8] if date == now.date().isoformat() else f"{date} {time[:8]}"
+
+
+def size(number: float | None) -> str:
+    """Return bytes as `12 kB`, `12.3 MB` or `1.2 GB`."""
+    if number is None:
+        return NONE
+    if number < 1e6:
+        return f"{number / 1e3:,.0f}{SPACE}kB"
+    giga = number >= 1e9
+    return f"{number / (1e9 if giga else 1e6):,.1f}{SPACE}{'GB' if giga else 'MB'}"
+
+
+def rough(seconds: float) -> str:
+    """Return a duration of which the largest unit is enough: `5 min`, `7 h`, `12 days`."""
+    if seconds < 60:
+        return f"under 1{SPACE}min"
+    units = (("min", 60, 5400.0), ("h", 3600, 172_800.0), ("days", 86_400, float("inf")))
+    unit, lasts = next((unit, lasts) for unit, lasts, most in units if seconds < most)
+    return f"{seconds // lasts:.0f}{SPACE}{unit}"
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """Return how long ago something was; a clock that runs ahead counts as now."""
+    if then is None:
+        return "never"
+    seconds = max(0.0, (now - then).total_seconds())
+    return "just now" if seconds < 60 else f"{rough(seconds)} ago"

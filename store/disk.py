@@ -1,12 +1,42 @@
 """The disk under the database: room left, and whether the file is still the one that was opened."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 MEGABYTE = 1_000_000
+ROOMY_SHARE = 0.05
+"""Below it a disk is told of before it is full."""
 OPEN_S = 120.0
 OPEN_S_PER_GIGABYTE = 300.0
 """Three times through a gigabyte, to write and to read, at ten megabytes a second."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """The room of the file system that holds a folder; `bound_bytes`: below it the store takes nothing."""
+
+    place: Path
+    device: int
+    free_bytes: int
+    whole_bytes: int
+    bound_bytes: int
+
+    @property
+    def state(self) -> Literal["ok", "warn", "bad"]:
+        """Return whether there is room, soon none, or none."""
+        if self.free_bytes < self.bound_bytes:
+            return "bad"
+        return "warn" if self.free_bytes < max(ROOMY_SHARE * self.whole_bytes, 5 * self.bound_bytes) else "ok"
+
+
+def room_at(path: Path, min_free_mb: int) -> Room:
+    """Return the room where a folder is, or will be made. Raises OSError."""
+    place = next(one for one in (path, *path.parents) if one.exists())
+    found = os.statvfs(place)
+    free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    return Room(place, place.stat().st_dev, free, whole, min_free_mb * MEGABYTE)
 
 
 class Disk:

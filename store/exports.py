@@ -53,19 +53,34 @@ def export(connection: sa.Connection, kind: str, filters: Filters, out: TextIO) 
     Lines end as RFC 4180 wants it: open a file with `newline=""`.
     `kind` is one of KINDS. The rows come in an order of their own: by job and image, or by time.
     """
+    count = -1
+    for line in lines(connection, kind, filters):
+        out.write(line)
+        count += 1
+    return count
+
+
+def lines(connection: sa.Connection, kind: str, filters: Filters) -> Iterator[str]:
+    """Return the lines that `export` writes. Raises UnfitFilterError, before the first of them."""
     for field in fields(Filters):
         if getattr(filters, field.name) is not None and field.name in _UNFIT.get(kind, ()):
             raise UnfitFilterError(f"{kind} cannot be chosen by {field.name}")
-    return _write(out, KINDS[kind](connection, filters))
+    return csv_lines(KINDS[kind](connection, filters))
 
 
-def _write(out: TextIO, rows: Iterable[Iterable[Cell]]) -> int:
-    writer = csv.writer(out)
-    count = -1
+def csv_lines(rows: Iterable[Iterable[Cell]]) -> Iterator[str]:
+    """Yield rows as lines of CSV, safe for a spreadsheet."""
+    writer = csv.writer(_Echo())
     for row in rows:
-        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
-        count += 1
-    return count
+        line: str = writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        yield line
+
+
+class _Echo:
+    """What `csv` writes to; `writerow` returns what this does."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 def _results(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:

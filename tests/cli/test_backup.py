@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from broker import upkeep_record
 from broker.messages import JobProgress, PredictionBatch
 from broker.settings import Settings
 from broker.settings_reader import read_settings
-from cli import upkeep_record
 from cli.application import main
 from cli.daily import DAY_S, FIRST_S, Daily
 from cli.given import Given

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from broker import upkeep_record
 from broker.client_accounts import new_client, write_clients
 from broker.credentials import make_credentials
 from broker.line import Line
@@ -19,7 +20,7 @@ from broker.private_files import write_private
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from broker.topics import Topics
-from cli import doctor_files, doctor_rights, doctor_system, upkeep_record
+from cli import doctor_files, doctor_rights, doctor_system
 from cli.application import main
 from cli.doctor_data import _clock_against, backups, bundle
 from cli.doctor_line import broker

@@ -15,6 +15,13 @@ from tests.dashboard.conftest import HOSTILE, WAIT_MS, Page
 
 pytestmark = pytest.mark.slow
 
+NAMELESS = """() => [...document.querySelectorAll("button, input, select, a[href], img, [role=region], nav")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => one.tagName === "IMG" ? !one.hasAttribute("alt") :
+    !(one.getAttribute("aria-label") || one.textContent.trim() || one.closest("label")?.textContent.trim()))
+  .map((one) => one.outerHTML.slice(0, 120))"""
+"""What a screen reader could not name, as HTML."""
+
 
 def test_today_says_that_all_is_well_and_shows_what_comes_in(page: Page, tab: Tab) -> None:
     """Services, the canary, and a picture that was dropped while the page is open."""
@@ -103,20 +110,38 @@ def test_job_that_is_not_there_says_so(tab: Tab) -> None:
     expect(tab.get_by_role("heading", name="Jobs")).to_be_visible(timeout=WAIT_MS)
 
 
+def test_keyboard_begins_with_the_way_past_the_head(tab: Tab) -> None:
+    """To the content, which then has the focus."""
+    tab.goto("/jobs")
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_role("link", name="Skip to the content")).to_be_focused()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#content")).to_be_focused()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1920])
 def test_every_page_fits_its_window(
     tab: Tab, page: Page, screenshots: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
-    """Nothing needs scrolling sideways; a picture of each is kept to be looked at."""
+    """Nothing needs scrolling sideways, all has a name; a picture of each is kept to be looked at."""
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
-    job = f"/job?job_id={page.job('spring')}"
-    pages = {"today": "/", "jobs": "/jobs", "job": job, "quality": "/quality"}
-    for name, address in pages.items():
+    addresses = {
+        "today": "/",
+        "jobs": "/jobs",
+        "job": f"/job?job_id={page.job('spring')}",
+        "quality": "/quality",
+        "system": "/system",
+        "events": "/events",
+    }
+    for name, address in addresses.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
+        expect(tab.locator("h1")).to_have_count(1)
+        assert "en-US" == tab.locator("html").get_attribute("lang")
+        assert [] == tab.evaluate(NAMELESS)
         tab.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 

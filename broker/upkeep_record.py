@@ -1,4 +1,4 @@
-"""`<state>/upkeep.json`: when the latest backup and the latest check were, for `doctor` and for `up`."""
+"""`<state>/upkeep.json`: when the latest backup and check were, for `doctor`, `up` and the page."""
 
 import contextlib
 import json
@@ -9,6 +9,13 @@ from typing import Any
 from broker.private_files import READABLE, write_private
 
 NAME = "upkeep.json"
+STALE_H = 48.0
+"""A backup or a check that is older is a warning: `upkeep` is a matter of every day."""
+
+
+def hours_since(then: datetime, now: datetime) -> float:
+    """Return how long ago something was."""
+    return (now - then).total_seconds() / 3600
 
 
 def read(state: Path) -> dict[str, Any]:

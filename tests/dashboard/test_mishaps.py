@@ -1,0 +1,117 @@
+"""Pages that are not there, that fail, or that somebody may not see whole: without a browser or a line."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import nicegui
+import pytest
+from nicegui import ui
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from broker.errors import SettingsError
+from broker.health import Health
+from broker.settings import Settings
+from broker.settings_reader import read_settings
+from dashboard.access import Person, Role
+from dashboard.gate import Gate, Visit
+from dashboard.guard import Guard
+from dashboard.mishaps import DEFECT, NO_PAGE, TOO_SLOW
+from dashboard.server import server
+from dashboard.watch import Watch
+from tests.dashboard.conftest import Page
+from tests.dashboard.test_page import answered
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A state of its own, without a database."""
+    state = tmp_path_factory.mktemp("state")
+    password = {"TAILORBIRD__STORE__URL": "postgresql+psycopg://anna:secret@127.0.0.1:1/photos"}
+    return read_settings(None, {"TAILORBIRD__PATHS__STATE": str(state), **password}).settings
+
+
+class As:
+    """Comes as somebody with a role, behind the guard."""
+
+    role = Role.ADMIN
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, signed."""
+        scope.setdefault("state", {})["visit"] = Visit(Person("anna", self.role), lambda: True)
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def site(settings: Settings) -> Iterator[Page]:
+    """The page, served by a thread, with three pages that fail."""
+    web = server(settings, Watch(settings), Health(), Gate(settings.dashboard, settings.paths.state))
+    guard = web.config.app
+    assert isinstance(guard, Guard)
+    guard.app = As(guard.app)
+
+    @ui.page("/defect")
+    def page_defect() -> None:
+        raise RuntimeError("a-secret-word")
+
+    @ui.page("/late-defect")
+    async def page_late_defect() -> None:
+        raise SettingsError("the database is away")
+
+    @ui.page("/slow", response_timeout=0.01)
+    async def page_slow() -> None:
+        await asyncio.sleep(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        thread = threading.Thread(target=web.run, kwargs={"sockets": [place]})
+        thread.start()
+        until(lambda: web.started, 30.0)
+        yield Page(f"http://127.0.0.1:{place.getsockname()[1]}", settings.ingest_agent.inbox)
+        web.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/defect", 500, DEFECT),
+        ("/late-defect", 500, "the database is away"),
+        ("/slow", 500, TOO_SLOW),
+        ("/nowhere", 404, NO_PAGE),
+    ],
+)
+def test_page_that_fails_is_one_of_ours(site: Page, path: str, status: int, said: str) -> None:
+    """In the frame, with one sentence; what was raised stands in the log only."""
+    found, text = answered(site, path)
+    assert status == found
+    for part in (said, "Go to Today", "Times are UTC"):
+        assert part in text
+    for hidden in ("a-secret-word", "Traceback", "sad_face"):
+        assert hidden not in text
+
+
+def test_script_that_is_not_there_is_no_page(site: Page) -> None:
+    """What a page asks for gets a short answer."""
+    status, said = answered(site, f"/_nicegui/{nicegui.__version__}/libraries/x.js")
+    assert (404, {"detail": 'library "x.js" not found'}) == (status, json.loads(said))
+
+
+def test_viewer_sees_no_paths_no_settings_and_no_events(site: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is no admin sees how it is, and not where; nobody sees a password."""
+    whole = answered(site, "/system")[1]
+    assert "anna:***@127.0.0.1:1" in whole
+    assert "anna:secret" not in whole
+    monkeypatch.setattr(As, "role", Role.VIEWER)
+    part = answered(site, "/system")[1]
+    assert "needs the administrator" in part
+    assert "anna" not in part
+    assert "Settings that are not the default" not in part
+    for path in ("/events.csv", "/export/events.csv"):
+        assert 403 == answered(site, path)[0]
+    assert "needs the role admin" in answered(site, "/events")[1]
