@@ -169,11 +169,14 @@ class Upkeep(Section, frozen=True, kw_only=True):
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
-    """`[dashboard]`: the page's address, on loopback; a port of 0: none."""
+    """`[dashboard]`: the page's address, on loopback (port 0: none), and what a drop may hold."""
 
     enabled: bool = True
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: PortOrNone = 18880
+    upload_file_bytes: Positive = 67_108_864
+    upload_files: Positive = 50_000
+    upload_bytes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000_000)] = 20_000_000_000
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -12,7 +12,11 @@ from nicegui import html, ui
 from dashboard.access import Role, here
 
 STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
-PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
+PAGES = (
+    ("Today", "/", Role.VIEWER),
+    ("Drop", "/drop", Role.REVIEWER),
+    ("Jobs", "/jobs", Role.VIEWER),
+)
 """The name, the address, and the role without which a page is not in the head."""
 
 
@@ -40,7 +44,7 @@ def address(path: str, **parameters: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def write(element: html.a | html.span, text: str) -> None:
+def write(element: html.a | html.button | html.span, text: str) -> None:
     """Replace the text of an element."""
     element._text = text  # noqa: SLF001 - NiceGUI's plain elements take a text once only
     element.update()

@@ -2,7 +2,8 @@
 
 The page has no accounts: whoever may connect to loopback may look. A page of another origin must not, though
 a browser on this machine would carry its questions here (DNS rebinding, cross-site WebSocket hijacking): so
-the name that was asked for must be one of loopback, and a stated origin must be that very name and port.
+the name that was asked for must be one of loopback, and a stated origin must be that very name and port. What
+changes something must state it: browsers do so for each method but those that only read.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from dashboard.access import Person, Role
 LOCAL = Person(name="", role=Role.ADMIN)
 """Whoever sits at this machine: without accounts the page knows no name."""
 
+READING = frozenset({"GET", "HEAD"})
 NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # NiceGUI's page begins with scripts of its own in the page, and Vue makes functions of templates. Whatever
 # they do, nothing is loaded from, or sent to, another host.
@@ -60,8 +62,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or not is_own(hosts[0], headers.getlist("origin")):
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        reads = scope.get("method", "GET") in READING
+        if len(hosts) != 1 or not is_own(hosts[0], origins) or not (origins or reads):
             await self._refuse(scope, receive, send)
             return
         scope.setdefault("state", {})["person"] = LOCAL
@@ -80,7 +83,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)  # an answer may bring a stricter policy of its own
             if "cache-control" not in headers:
                 headers["Cache-Control"] = "no-store"
         await send(message)

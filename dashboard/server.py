@@ -13,7 +13,7 @@ from nicegui import ui
 from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.settings import Dashboard, Settings
-from dashboard import job, jobs, today
+from dashboard import drop, job, jobs, originals, today
 from dashboard.guard import Guard
 from dashboard.site import Site
 from dashboard.watch import Watch
@@ -91,5 +91,5 @@ async def _turn(health: Health) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job):
+    for page in (today, drop, jobs, job, originals):
         page.add(made, site)
