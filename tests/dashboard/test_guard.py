@@ -1,12 +1,12 @@
 """Which names and origins are this machine's own."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from dashboard.guard import POLICY, Guard, is_own
+from tests.running import run
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:18880", "localhost:18880", "LOCALHOST", "[::1]:18880"])
@@ -47,7 +47,7 @@ def passed(scope: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    asyncio.run(Guard(page)(scope, receive, send))
+    run(Guard(page)(scope, receive, send))
     return bool(came), said
 
 
@@ -72,3 +72,12 @@ def test_two_host_headers_are_refused() -> None:
     headers = [(b"host", b"127.0.0.1:18880"), (b"host", b"photos.example")]
     came, _ = passed({"type": "http", "path": "/", "headers": headers})
     assert not came
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_what_changes_something_states_its_origin(method: str) -> None:
+    """Every browser does; whoever hides it may be any web site."""
+    scope = {"type": "http", "method": method, "path": "/", "headers": [(b"host", b"localhost:18880")]}
+    assert not passed(scope)[0]
+    scope["headers"] = [*scope["headers"], (b"origin", b"http://localhost:18880")]
+    assert passed(scope)[0]

@@ -82,7 +82,7 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
     tab.locator(".tile").first.focus()
     tab.keyboard.press("Enter")
     expect(tab.locator(".detail .track")).to_have_count(10, timeout=WAIT_MS)
-    expect(tab.locator(".detail img")).to_have_attribute("src", re.compile("^data:image/png"))
+    expect(tab.locator(".detail img.pixels")).to_have_attribute("src", re.compile("^data:image/png"))
     tab.keyboard.press("Escape")
     expect(tab.locator(".detail")).to_have_count(0, timeout=WAIT_MS)
 
@@ -111,7 +111,8 @@ def test_every_page_fits_its_window(
     """Nothing needs scrolling sideways; a picture of each is kept to be looked at."""
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
-    for name, address in {"today": "/", "jobs": "/jobs", "job": f"/job?job_id={page.job('spring')}"}.items():
+    pages = {"today": "/", "drop": "/drop", "jobs": "/jobs", "job": f"/job?job_id={page.job('spring')}"}
+    for name, address in pages.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
