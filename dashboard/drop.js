@@ -1,6 +1,6 @@
 // The drop zone: gathers photos and folders, announces them, and sends each as a body of its own, so that
 // neither the browser nor the page ever holds a file whole.
-const AT_ONCE = 3;
+const AT_ONCE = 5; // browsers open six connections to a place: one is left for the rest of the page
 const TRIES = 3;
 const PAUSE_MS = 1000;
 const SHOWN = 5;
@@ -143,6 +143,7 @@ export default {
         const most = this.mostFiles.toLocaleString("en");
         return this.tell(`These are too many files: at most ${most} at a time. Drop a part of them first.`, true);
       }
+      files.sort((one, other) => (one.path < other.path ? -1 : one.path > other.path ? 1 : 0));
       this.files = Object.freeze(files);
       this.tell("");
       this.name = this.top() || moment();

@@ -174,7 +174,9 @@ def _results(one: Followed, job: Job) -> None:
     suspect = sum(each.suspect for each in one.classes)
     named = ", ".join(f"{each.label}{SPACE}{each.images:,}" for each in one.classes)
     took = f" in {lasting(job.process_s)}" if job.process_s else ""
-    html.p(f"{named or 'No prediction'}{took}; {count(suspect)} suspect").classes("results")
+    html.p(f"{named}{took}; {count(suspect)} suspect" if named else "No file of it became a prediction.")
     with html.div().classes("bar-row"):
-        html.a("Look at the images", href=address("/job", job_id=job.job_id)).classes("plain")
-        html.a("CSV", href=address("/job.csv", job_id=job.job_id)).classes("plain").props("download")
+        words = "Look at the images" if named else "See the reasons"
+        html.a(words, href=address("/job", job_id=job.job_id)).classes("plain")
+        if named:
+            html.a("CSV", href=address("/job.csv", job_id=job.job_id)).classes("plain").props("download")

@@ -59,7 +59,10 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
 
     shares = await asyncio.to_thread(asked)
     # Beside the tiles, which may be made anew while it is open.
-    with ui.context.client.content, ui.dialog() as dialog, html.div().classes("detail"):
+    with ui.context.client.content:
+        dialog = ui.dialog()
+    dialog.on("hide", dialog.delete)
+    with dialog, html.div().classes("detail"):
         html.h2(one.image)
         with html.div().classes("both"):
             await photo(settings, one)
@@ -77,7 +80,6 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
             f"Answered by model {one.model_version}, {one.predicted_at[:19].replace('T', ' ')} UTC"
         ).classes("faint")
         html.button("Close").classes("plain").props("type=button autofocus").on("click", dialog.close)
-    dialog.on("hide", dialog.delete)
     dialog.open()
 
 
