@@ -173,7 +173,7 @@ class Upkeep(Section, frozen=True, kw_only=True):
 
 
 class Dashboard(Section, frozen=True, kw_only=True):
-    """`[dashboard]`: the page's address; a port of 0: none."""
+    """`[dashboard]`: the page's address (port 0: none), its sessions, and what a drop may hold."""
 
     enabled: bool = True
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -185,6 +185,9 @@ class Dashboard(Section, frozen=True, kw_only=True):
     allow_plain: bool = False
     session_hours: Hours = 12.0
     session_most_hours: Hours = 168.0
+    upload_file_bytes: Positive = 67_108_864
+    upload_files: Positive = 50_000
+    upload_bytes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000_000)] = 20_000_000_000
 
 
 class Log(Section, frozen=True, kw_only=True):

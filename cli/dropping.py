@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.names import text_of
+from broker.places import Ignored, is_ours
 from broker.settings import Settings
 from cli.errors import CannotRun
-from ingest_agent.names import text_of
-from ingest_agent.places import Ignored, is_ours
 from ingest_agent.sealing import wire_name
 
 

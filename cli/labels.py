@@ -72,8 +72,8 @@ def _tasks(
     connection: "Connection", settings: Settings, wanted: "Selection"
 ) -> "Iterator[dict[str, Any] | None]":
     """Yield a task for each image, None for one that cannot be shown; one batch's pixels at a time."""
+    from broker.originals import original
     from cli.label_studio import data_uri, task_of
-    from cli.originals import original
     from store.kept import kept_batch
     from store.png import png
     from store.selections import selected

@@ -14,6 +14,7 @@ from dashboard.plain_pages import STYLE
 
 PAGES = (
     ("Today", "/", Role.VIEWER),
+    ("Drop", "/drop", Role.REVIEWER),
     ("Jobs", "/jobs", Role.VIEWER),
     ("Quality", "/quality", Role.VIEWER),
     ("System", "/system", Role.VIEWER),
@@ -74,7 +75,7 @@ def address(path: str, **parameters: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def write(element: html.a | html.span, text: str) -> None:
+def write(element: html.a | html.button | html.span, text: str) -> None:
     """Replace the text of an element."""
     element._text = text  # noqa: SLF001 - NiceGUI's plain elements take a text once only
     element.update()

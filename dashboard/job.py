@@ -1,7 +1,7 @@
 """One job: its classes, its images with filters, its failures, and where its time went."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,49 +13,23 @@ from nicegui import html, ui
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.downloads import csv_answer
-from dashboard.frame import Table, address, card, frame, note, write
+from dashboard.frame import Table, address, frame, note, write
+from dashboard.job_figures import Found, ask, head, times
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
 from dashboard.site import Site
-from dashboard.tiles import Pictures, bar, tiles
-from dashboard.words import at, count, lasting, percent
+from dashboard.tiles import Pictures, tiles
+from dashboard.words import at, count
 from store import browsing, queries
 from store.browsing import ClassCounts, Doubt, Order, Seen, Wanted
 from store.queries import FailureRow, Job
-from store.report_figures import JOB, PARTS, Scope, parts_over_time
 
+LOOK_S = 1.0
 PAGE = 48
 FAILURES_PAGE = 25
 FAILURES = Table("Failures", ("Image", "Reason", "Detail", "Time (UTC)"), wide=("Time (UTC)",))
 DOUBTS = {"all": "All", "suspect": "Suspect", "ok": "Not suspect"}
 ORDERS = {"name": "By name", "doubt": "Least sure first"}
-WHAT = {
-    "read": "reading the files",
-    "prepare": "making 28 by 28 pixels",
-    "wait": "waiting for a predictor",
-    "predict": "the model",
-    "store": "from the prediction to the row",
-}
-
-
-@dataclass(frozen=True)
-class Found:
-    """A job and what is kept of it as sums."""
-
-    job: Job
-    classes: list[ClassCounts]
-    parts: dict[str, float]
-
-
-def ask(settings: Settings, job_id: str) -> Found | None:
-    """Return a job, None where there is none."""
-    with queries.reading(settings.store) as connection:
-        job = queries.job(connection, job_id)
-        if job is None:
-            return None
-        steps = parts_over_time(connection, Scope(job_id=job_id), JOB)
-        seconds = dict(next(iter(steps.values())).seconds) if steps else {}
-        return Found(job, browsing.class_counts(connection, job_id), seconds)
 
 
 def add(made: FastAPI, site: Site) -> None:
@@ -96,40 +70,61 @@ async def _job(settings: Settings, wanted: Wanted, page: int) -> None:
             html.a("All jobs", href="/jobs")
         return
     with frame(name_of(found.job), "/jobs"):
-        _head(found)
+        shown = _Shown(settings, found, wanted, page)
+        await shown.begin()
+    if found.job.state == "open":
+        shown.timer = ui.timer(LOOK_S, shown.look, immediate=False)
+
+
+class _Shown:
+    """The page's parts, which follow an open job until it is closed."""
+
+    def __init__(self, settings: Settings, found: Found, wanted: Wanted, page: int) -> None:
+        self._settings = settings
+        self._found = found
+        self.timer: ui.timer | None = None
+        self._head = html.div()
         html.h2("Images")
-        grid = _Images(settings, found, wanted, page)
-        await grid.show()
-        if found.job.failed:
-            html.h2("Failures")
-            await _Failures(settings, found.job).show()
+        self._images = _Images(settings, found, wanted, page)
+        self._failures = html.div()
         html.h2("Where the time went")
-        _times(found)
+        self._times = html.div()
 
+    async def begin(self) -> None:
+        """Show all parts."""
+        self._figures()
+        await self._images.show()
+        await self._failed()
 
-def _head(found: Found) -> None:
-    one, now = found.job, datetime.now(UTC)
-    told = [
-        one.job_id,
-        one.state,
-        f"opened {at(one.opened_at, now)} UTC",
-        *([one.flags] if one.flags else []),
-    ]
-    html.p(" \N{MIDDLE DOT} ".join(told)).classes("faint")
-    suspect = sum(each.suspect for each in found.classes)
-    if one.state == "open":
-        note("This job is still under way: load the page again for what has come since.")
-    with html.dl().classes("cards"):
-        card(
-            "Images",
-            count(one.images, "images"),
-            f"{count(one.in_flight)} still under way" if one.in_flight else "",
-        )
-        card("Stored", count(one.stored), f"{count(suspect)} suspect")
-        card("Failed", count(one.failed))
-        card("Mean confidence", percent(one.mean_confidence))
-        speed = f"{(one.stored + one.failed) / one.process_s:,.0f} images/s" if one.process_s else ""
-        card("Took", lasting(one.process_s), speed)
+    async def look(self) -> None:
+        """Show what has come since."""
+        try:
+            found = await asyncio.to_thread(ask, self._settings, self._found.job.job_id)
+        except SettingsError:
+            return  # the database is away for a moment, and Today says so
+        if found is None or found == self._found:
+            return
+        before, self._found = self._found.job, found
+        self._figures()
+        await self._images.follow(found.classes, is_last=found.job.state == "closed")
+        if found.job.failed != before.failed:
+            await self._failed()
+        if found.job.state == "closed" and self.timer is not None:
+            self.timer.cancel()
+
+    def _figures(self) -> None:
+        for part, make in ((self._head, head), (self._times, times)):
+            part.clear()
+            with part:
+                make(self._found)
+
+    async def _failed(self) -> None:
+        self._failures.clear()
+        if self._found.job.failed:
+            with self._failures:
+                html.h2("Failures")
+                failures = _Failures(self._settings, self._found.job)
+            await failures.show()
 
 
 class _Images:
@@ -140,6 +135,8 @@ class _Images:
         self._classes = found.classes
         self._wanted = wanted
         self._buttons: list[tuple[html.button, dict[str, Any]]] = []
+        self._shown = 0
+        self._labels: dict[str, html.button] = {}
         self._make_filters()
         self._grid = html.div()
         self._pager = Pager(PAGE, "images", self._turned)
@@ -155,6 +152,17 @@ class _Images:
         page = self._pager.page
         ui.navigate.history.replace(self._address("/job", page=page if page > 1 else ""))
 
+    async def follow(self, classes: list[ClassCounts], *, is_last: bool) -> None:
+        """Take in what has come since. A grid that is full stays as it is until the job is closed."""
+        self._classes = classes
+        self._name_classes()
+        if is_last or self._shown < PAGE:
+            await self.show()
+        else:
+            total = browsing.count(classes, self._wanted)
+            self._pager.told(total)
+            self._mark(total)
+
     async def show(self) -> None:
         """Show a page of what is wanted."""
         wanted, total = self._wanted, browsing.count(self._classes, self._wanted)
@@ -166,6 +174,7 @@ class _Images:
                 return seen, browsing.pictures(connection, seen)
 
         seen, pictures = await asyncio.to_thread(asked)
+        self._shown = len(seen)
         self._grid.clear()
         with self._grid:
             if seen:
@@ -178,8 +187,8 @@ class _Images:
     def _make_filters(self) -> None:
         with html.div().classes("bar-row").props('role=group aria-label="Class"'):
             self._button("All classes", label=None)
-            for one in self._classes:
-                self._button(f"{one.label} {one.images:,}", label=one.label)
+            self._row = html.span().classes("classes")
+        self._name_classes()
         with html.div().classes("bar-row"):
             for doubt, words in DOUBTS.items():
                 self._button(words, doubt=doubt)
@@ -188,10 +197,21 @@ class _Images:
                 self._button(words, order=order)
             self._csv = html.a("").classes("plain").props("download")
 
-    def _button(self, text: str, **choice: Any) -> None:
+    def _name_classes(self) -> None:
+        """Say how many images each class has; one that is new is put behind the others."""
+        for one in self._classes:
+            text = f"{one.label} {one.images:,}"
+            if one.label in self._labels:
+                write(self._labels[one.label], text)
+            else:
+                with self._row:
+                    self._labels[one.label] = self._button(text, label=one.label)
+
+    def _button(self, text: str, **choice: Any) -> html.button:
         made = html.button(text).classes("plain").props("type=button")
         made.on("click", partial(self._choose, **choice))
         self._buttons.append((made, choice))
+        return made
 
     def _mark(self, total: int) -> None:
         """Show which filters hold, and what the CSV would be."""
@@ -233,17 +253,3 @@ class _Failures:
             for one in found:
                 FAILURES.row(one.image, one.reason, one.detail, at(one.failed_at, now))
         self._pager.told(self._job.failed)
-
-
-def _times(found: Found) -> None:
-    parts = [(part, found.parts[part]) for part in PARTS if found.parts.get(part)]
-    if not parts:
-        note("Nothing is known of it yet: the first batch tells.", "empty")
-        return
-    longest = max(seconds for _, seconds in parts)
-    html.p(
-        "Seconds of all batches together; batches wait beside each other, so this is more than the job took."
-    ).classes("faint")
-    with html.div().classes("times"):
-        for part, seconds in parts:
-            bar(WHAT[part], seconds / longest, lasting(seconds))

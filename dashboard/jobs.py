@@ -11,7 +11,7 @@ from broker.settings import Settings
 from dashboard.frame import Table, address, frame, note
 from dashboard.pager import Pager
 from dashboard.site import Site
-from dashboard.words import at, count, lasting, percent
+from dashboard.words import ROOT, at, count, lasting, percent
 from store import browsing, queries
 from store.queries import Job
 
@@ -26,7 +26,7 @@ JOBS = Table(
 
 def name_of(job: Job) -> str:
     """Return what a person calls a job: its folder."""
-    return job.folder or "(the root of the inbox)"
+    return job.folder or ROOT
 
 
 def add(_: FastAPI, site: Site) -> None:
@@ -74,7 +74,7 @@ class _Jobs:
             total, found, said = 0, [], str(problem)
         else:
             inbox = self._settings.ingest_agent.inbox
-            empty = f"No job yet: drop a folder of photos into {inbox}."
+            empty = f"No job yet: drop a folder of photos into {inbox}, or on the page Drop."
             said = f"No folder and no job is called so: {text}" if text.strip() else empty
         self._table.clear()
         with self._table:

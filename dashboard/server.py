@@ -14,7 +14,7 @@ from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.listeners import EVERY_ADDRESS
 from broker.settings import Dashboard, Settings
-from dashboard import event_log, exports, job, jobs, mishaps, quality, system, today
+from dashboard import drop, event_log, exports, job, jobs, mishaps, originals, quality, system, today
 from dashboard.certificate import Certificate
 from dashboard.gate import Gate
 from dashboard.guard import Guard
@@ -101,5 +101,5 @@ async def _turn(health: Health, certificate: Certificate | None) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job, quality, system, event_log, exports, mishaps):
+    for page in (today, drop, jobs, job, originals, quality, system, event_log, exports, mishaps):
         page.add(made, site)

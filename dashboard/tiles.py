@@ -7,8 +7,9 @@ from nicegui import html, ui
 
 from broker.doubts import BETWEEN_REASONS, doubt
 from broker.settings import Settings
-from dashboard.frame import note, picture
-from dashboard.words import percent
+from dashboard.frame import address, note, picture
+from dashboard.originals import photo
+from dashboard.words import ROOT, percent
 from store import browsing, queries
 from store.browsing import Seen
 
@@ -20,11 +21,18 @@ def said_of(one: Seen) -> str:
     return doubt(one.verdict, filter(None, one.reasons.split(BETWEEN_REASONS)))
 
 
-def tiles(settings: Settings, seen: Sequence[Seen], pictures: Pictures) -> None:
-    """Show images side by side."""
+def tiles(
+    settings: Settings, seen: Sequence[Seen], pictures: Pictures, folders: Mapping[str, str] | None = None
+) -> None:
+    """Show images side by side; with `folders` (by job) each with a link to its job."""
     with html.div().classes("tiles"):
         for one in seen:
-            _tile(settings, one, pictures.get((one.job_id, one.image)))
+            with html.div().classes("tile-of"):
+                _tile(settings, one, pictures.get((one.job_id, one.image)))
+                if folders is not None:
+                    folder = folders.get(one.job_id, one.job_id) or ROOT
+                    link = html.a(folder, href=address("/job", job_id=one.job_id))
+                    link.props["aria-label"] = f"{folder}, the job of {one.image}"
 
 
 def _tile(settings: Settings, one: Seen, png: bytes | None) -> None:
@@ -51,10 +59,16 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
 
     shares = await asyncio.to_thread(asked)
     # Beside the tiles, which may be made anew while it is open.
-    with ui.context.client.content, ui.dialog() as dialog, html.div().classes("detail"):
+    with ui.context.client.content:
+        dialog = ui.dialog()
+    dialog.on("hide", dialog.delete)
+    with dialog, html.div().classes("detail"):
         html.h2(one.image)
-        picture(png, f"{one.image} as the model saw it")
-        html.p("28 by 28 pixels, as the model saw it" if png else "Its pixels are not kept.").classes("faint")
+        with html.div().classes("both"):
+            await photo(settings, one)
+            with html.figure():
+                picture(png, f"{one.image} as the model saw it")
+                html.figcaption("28 by 28 pixels, as the model saw it" if png else "Its pixels are not kept.")
         if said := said_of(one):
             html.p(said).classes("doubt")
         if not shares:
@@ -66,7 +80,6 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
             f"Answered by model {one.model_version}, {one.predicted_at[:19].replace('T', ' ')} UTC"
         ).classes("faint")
         html.button("Close").classes("plain").props("type=button autofocus").on("click", dialog.close)
-    dialog.on("hide", dialog.delete)
     dialog.open()
 
 

@@ -84,11 +84,13 @@ class _Today:
 
     def _latest(self, stored: Stored) -> None:
         if stored.latest:
-            tiles(self._settings, stored.latest, stored.pictures)
+            tiles(self._settings, stored.latest, stored.pictures, stored.folders)
         else:
             inbox = self._settings.ingest_agent.inbox
             note(
-                f"No image yet. Drop photos, or a folder of photos, into {inbox}: they appear here.", "empty"
+                f"No image yet. Drop photos, or a folder of photos, into {inbox}, or on the page Drop: they"
+                " appear here.",
+                "empty",
             )
 
 

@@ -15,7 +15,7 @@ from broker.messages import ModelAnnouncement, Status
 from broker.reader import Reader
 from broker.settings import Settings
 from broker.topics import Topics
-from store import browsing, queries
+from store import browsing, dropped, queries
 from store.browsing import Backlog, Seen
 from store.queries import AlertRow, CanaryRow
 
@@ -41,6 +41,8 @@ class Stored:
     jobs: int
     latest: list[Seen]
     pictures: Mapping[tuple[str, str], bytes]
+    folders: Mapping[str, str]
+    """The folder of each job that the latest images belong to."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Watch:
                 jobs=browsing.count_jobs(connection),
                 latest=latest,
                 pictures=browsing.pictures(connection, latest),
+                folders=dropped.folders(connection, {one.job_id for one in latest}),
             )
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from broker.durations import span
 
 NONE = "\N{EN DASH}"
+ROOT = "(the root of the inbox)"
+"""What stands for the folder of a job of loose photos."""
 SPACE = "\N{NO-BREAK SPACE}"
 
 

@@ -14,6 +14,7 @@ from broker.errors import MessageError, Unreachable
 from broker.line import Line
 from broker.live_settings import Live
 from broker.messages import ModelAnnouncement, Receipt, Status, decode
+from broker.places import Ignored, relative_path
 from broker.settings import Settings
 from ingest_agent.canary import Canary
 from ingest_agent.figures import AgentFigures
@@ -31,7 +32,6 @@ from ingest_agent.live import LIVE, take_over
 from ingest_agent.lock import Lock
 from ingest_agent.outbox import Outbox
 from ingest_agent.oversight import Oversight
-from ingest_agent.places import Ignored, relative_path
 from ingest_agent.post import InboxPost
 from ingest_agent.pruning import Pruner
 from ingest_agent.readers import Readers, preparers

@@ -3,6 +3,8 @@
 from collections import deque
 
 from broker.line import Line
+from broker.names import is_too_long, text_of
+from broker.places import folder_and_name
 from broker.settings import IngestAgent
 from ingest_agent.batching import Builder, Limits
 from ingest_agent.figures import AgentFigures
@@ -10,9 +12,7 @@ from ingest_agent.findings import Refused, Taken
 from ingest_agent.grouping import Sealed
 from ingest_agent.job import Job
 from ingest_agent.jobs import Jobs
-from ingest_agent.names import is_too_long, text_of
 from ingest_agent.outbox import Outbox
-from ingest_agent.places import folder_and_name
 from ingest_agent.sealing import seal_failure, seal_pixels, wire_name
 
 REFUSED_KEPT = 256

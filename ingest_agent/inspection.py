@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from broker.names import text_of
+from broker.places import Ignored, folder_and_name
 from broker.settings import Settings
 from ingest_agent.inbox import Inbox
 from ingest_agent.ledger_schema import ledger_path, open_to_read
 from ingest_agent.ledger_statements import unpack_images
-from ingest_agent.names import text_of
-from ingest_agent.places import Ignored, folder_and_name
 from ingest_agent.reading import Stat, stat_of
 from ingest_agent.results_csv import time_text
 from ingest_agent.scanner import Found, Walk

@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from broker.places import Ignored, folder_and_name, has_image_suffix
 from ingest_agent.findings import Candidate, Refused, Result, Taken, WorldTrouble
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox
 from ingest_agent.jobs import Jobs
 from ingest_agent.ledger import Ledger
 from ingest_agent.ledger_records import Known
-from ingest_agent.places import Ignored, folder_and_name, has_image_suffix
 from ingest_agent.readers import Readers, ToRead
 from ingest_agent.reading import NotYet, Pixels, Stat, Unfit, not_regular, stat_of
 from ingest_agent.rounds import Rounds

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from broker.messages import JobProgress
-from ingest_agent.names import text_of
+from broker.names import text_of
 
 State = Literal["open", "closing", "closed"]
 

@@ -4,13 +4,13 @@ An inbox that is missing or has lost its mount is nothing but waited for: nothin
 """
 
 from broker.line import Line
+from broker.names import text_of
 from broker.settings import IngestAgent
 from ingest_agent.findings import WorldTrouble
 from ingest_agent.hints import Hints
 from ingest_agent.inbox import Inbox, Root
 from ingest_agent.intake import Intake
 from ingest_agent.jobs import Jobs
-from ingest_agent.names import text_of
 from ingest_agent.waiting import Patience
 from ingest_agent.watcher import Watcher
 

@@ -3,9 +3,9 @@
 import os
 import time
 
+from broker.places import relative_path
 from ingest_agent.inbox import Inbox
 from ingest_agent.ledger import Ledger
-from ingest_agent.places import relative_path
 
 ROWS = 500
 # A look that took one millisecond rests for fifty: two percent of the time at most.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from broker.descent import Descent
 from broker.health import Work
+from broker.places import folder_and_name
 from broker.settings import IngestAgent
 from ingest_agent.decoder import Bounds, Decoder
-from ingest_agent.descent import Descent
-from ingest_agent.places import folder_and_name
 from ingest_agent.preparing import CannotPrepare, InThisProcess, Preparer
 from ingest_agent.reading import NotYet, Outcome, Rules, Whole, outcome_of, read_file
 from model.preprocessing import InputSpec

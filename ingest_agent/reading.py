@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ingest_agent.descent import Descent
+from broker.descent import Descent
 from ingest_agent.preparing import NO_MEMORY, Prepared, Unprepared
 
 # The machine's or the mount's trouble, never the file's: it is tried again for as long as it lasts.

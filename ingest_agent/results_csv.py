@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from broker.descent import open_folder
+from broker.names import text_of
+from broker.places import RESULTS, RESULTS_THEIRS, RESULTS_UNFINISHED
 from broker.spreadsheet import safe_cell
-from ingest_agent.descent import open_folder
 from ingest_agent.ledger_schema import open_to_read
-from ingest_agent.names import text_of
-from ingest_agent.places import RESULTS, RESULTS_THEIRS, RESULTS_UNFINISHED
 
 HEADER = ("image", "item", "confidence_percent", "model", "time", "note")
 Row = tuple[str, str, str, str, str, str]

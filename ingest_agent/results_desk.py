@@ -7,9 +7,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from broker.line import Line
+from broker.names import text_of
 from ingest_agent.inbox import Inbox
 from ingest_agent.ledger import Ledger, LedgerTrouble
-from ingest_agent.names import text_of
 from ingest_agent.results_csv import write_results
 
 RETRY_MIN_S = 0.5

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
-from ingest_agent.descent import list_folder, open_folder
-from ingest_agent.places import Ignored, has_image_suffix, is_ours, parent_and_name
+from broker.descent import list_folder, open_folder
+from broker.places import Ignored, has_image_suffix, is_ours, parent_and_name
 
 NAMES_AT_ONCE = 8192
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from broker.messages import Failure, PixelBatch, decode, encode
 from broker.messages import now as wire_now
+from broker.names import shortened, text_of
 from ingest_agent.batching import Builder
 from ingest_agent.job import Job
 from ingest_agent.ledger_records import NamedStat, NewBatch
-from ingest_agent.names import shortened, text_of
 
 
 def new_batch_id() -> str:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from ingest_agent.places import folder_and_name
+from broker.places import folder_and_name
 from ingest_agent.reading import Stat
 
 # How long a file that never comes to rest keeps its folder's job from closing.

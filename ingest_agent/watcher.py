@@ -27,9 +27,9 @@ from watchdog.observers.inotify_move_event_grouper import (
     PathedInotifyEvent,
 )
 
-from ingest_agent.descent import folders_in
+from broker.descent import folders_in
+from broker.places import is_ours
 from ingest_agent.hints import Hints
-from ingest_agent.places import is_ours
 
 MASK = Mask(
     InotifyConstants.IN_CREATE

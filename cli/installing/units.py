@@ -105,7 +105,7 @@ def _rendered(name: str, text: str, places: Places, settings: Settings, chosen: 
 def _outside(name: str, settings: Settings) -> list[Path]:
     """Return the folders that a unit writes to beside /var/lib/tailorbird."""
     folders = [settings.paths.state]
-    if name == "tailorbird-agent.service":
+    if name in {"tailorbird-agent.service", "tailorbird-dashboard.service"}:
         folders.append(settings.ingest_agent.inbox)
     if name in DATABASES:  # SQLite writes beside the file also for who only reads
         written = written_folders(settings)

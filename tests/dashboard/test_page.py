@@ -89,7 +89,7 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
     tab.locator(".tile").first.focus()
     tab.keyboard.press("Enter")
     expect(tab.locator(".detail .track")).to_have_count(10, timeout=WAIT_MS)
-    expect(tab.locator(".detail img")).to_have_attribute("src", re.compile("^data:image/png"))
+    expect(tab.locator(".detail img.pixels")).to_have_attribute("src", re.compile("^data:image/png"))
     tab.keyboard.press("Escape")
     expect(tab.locator(".detail")).to_have_count(0, timeout=WAIT_MS)
 
@@ -129,6 +129,7 @@ def test_every_page_fits_its_window(
     tab.set_viewport_size({"width": width, "height": 900})
     addresses = {
         "today": "/",
+        "drop": "/drop",
         "jobs": "/jobs",
         "job": f"/job?job_id={page.job('spring')}",
         "quality": "/quality",

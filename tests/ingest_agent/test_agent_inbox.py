@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest_agent import descent, scanner
+from broker import descent
+from ingest_agent import scanner
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench, picture
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest_agent.names import text_of
+from broker.names import text_of
 from ingest_agent.waiting import Patience
 from model.preprocessing import InputSpec
 from tests.ingest_agent.conftest import MakeBench

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ingest_agent.names import text_of
+from broker.names import text_of
 from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench, picture
 

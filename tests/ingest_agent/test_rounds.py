@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest_agent.places import Ignored
+from broker.places import Ignored
 from ingest_agent.rounds import Rounds
 from ingest_agent.scanner import Walk
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest_agent import descent, scanner
-from ingest_agent.places import Ignored
+from broker import descent
+from broker.places import Ignored
+from ingest_agent import scanner
 from ingest_agent.scanner import Found, Unreadable, Walk
 
 

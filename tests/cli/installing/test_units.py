@@ -142,6 +142,16 @@ def test_folders_of_database_and_backups_may_be_written_by_who_writes_there() ->
     } == {name: folders for name, folders in written.items() if folders}
 
 
+def test_page_may_drop_into_an_inbox_elsewhere() -> None:
+    """As the agent may write its results there; what it puts there is the group's as the inbox is."""
+    made = units(INGEST_AGENT__INBOX="/srv/inbox")
+    for service in ("agent", "dashboard"):
+        text = made[f"tailorbird-{service}.service"]
+        assert "\nReadWritePaths=/srv/inbox\n" in text
+        assert "\nRequiresMountsFor=/srv/inbox\n" in text
+    assert "\nUMask=0007\n" in made["tailorbird-dashboard.service"]
+
+
 def test_limits_follow_what_the_configuration_asks_for() -> None:
     """Upwards only; the kernel must not end what the configuration allows."""
     made = units(BROKER__MEMORY_MB="2000", INGEST_AGENT__READERS="8", INGEST_AGENT__DECODER_MEMORY_MB="1000")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from broker.places import Ignored, folder_and_name, has_image_suffix, is_ours, relative_path
 from broker.settings import IngestAgent
-from ingest_agent.places import Ignored, folder_and_name, has_image_suffix, is_ours, relative_path
 
 
 @pytest.mark.parametrize(

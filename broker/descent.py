@@ -8,7 +8,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from ingest_agent.places import parent_and_name
+from broker.places import parent_and_name
 
 # To go through a folder is not to list it: O_PATH wants no right to read. Other systems than Linux lack it.
 _THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.messages import MAX_NAME_CHARS
-from ingest_agent.names import bytes_of, is_too_long, shortened, text_of
+from broker.names import bytes_of, is_too_long, shortened, text_of
 
 
 @given(st.binary())

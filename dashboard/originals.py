@@ -1,0 +1,140 @@
+"""The photo itself, as it lies in the inbox: beside the pixels, and at an address of its own.
+
+Only what has a row as a prediction or a failure, below its job's folder, reached by no link; and only what
+begins like a picture that browsers show, sent as just that.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from nicegui import html
+
+from broker.errors import SettingsError
+from broker.originals import opened
+from broker.settings import Settings
+from dashboard.declared import amount
+from dashboard.frame import address
+from dashboard.site import Site
+from store import queries
+from store.browsing import Seen
+from store.dropped import whence
+
+MOST_BYTES = 67_108_864
+PIECE_BYTES = 1 << 18
+HEAD_BYTES = 16
+POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+GONE = "The photo is no longer in the inbox."
+NOT_HERE = "The photo cannot be shown here: browsers show JPEG, PNG, WebP, GIF and BMP."
+_STARTS = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+)
+
+
+class NoPhoto(Exception):  # noqa: N818 - no defect: the text is for whoever looks
+    """There is no photo to show; the text says why."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An open file that may be shown. Whoever asked for it closes it."""
+
+    descriptor: int
+    kind: str
+    size: int
+
+
+def add(made: FastAPI, site: Site) -> None:
+    """Add the photos' address."""
+
+    @made.get("/original")
+    def original(job_id: str = "", image: str = "") -> Response:
+        try:
+            found = find(site.settings, job_id, image)
+        except NoPhoto as why:
+            return PlainTextResponse(f"{why}\n", status_code=404)
+        return StreamingResponse(
+            _pieces(found),
+            media_type=found.kind,
+            headers={
+                "Content-Disposition": "inline",
+                "Content-Length": str(found.size),
+                "Content-Security-Policy": POLICY,
+            },
+        )
+
+
+async def photo(settings: Settings, seen: Seen) -> None:
+    """Show the photo that became these pixels, or say why there is none to show."""
+    with html.figure():
+        try:
+            await asyncio.to_thread(_check, settings, seen)
+        except NoPhoto as why:
+            html.figcaption(str(why))
+            return
+        where = address("/original", job_id=seen.job_id, image=seen.image)
+        with html.a(href=where).props('target="_blank"').classes("original") as link:
+            link.props["aria-label"] = f"{seen.image}, the photo, in a window of its own"
+            html.img(src=where, alt=f"{seen.image}, the photo")
+        html.figcaption("The photo, as it lies in the inbox now")
+
+
+def _check(settings: Settings, seen: Seen) -> None:
+    os.close(find(settings, seen.job_id, seen.image).descriptor)
+
+
+def find(settings: Settings, job_id: str, image: str) -> Photo:
+    """Return an image's photo. Raises NoPhoto."""
+    try:
+        with queries.reading(settings.store) as connection:
+            known = whence(connection, job_id, image)
+    except SettingsError as problem:
+        raise NoPhoto(str(problem)) from problem
+    if known is None:
+        raise NoPhoto("The database knows no such image.")
+    if known.source != settings.ingest_agent.source:
+        raise NoPhoto(f"The photo lies where {known.source} read it, not in this inbox.")
+    try:
+        descriptor = opened(settings, known.source, known.folder, image)
+    except FileNotFoundError as error:
+        raise NoPhoto(GONE) from error
+    except OSError as error:
+        raise NoPhoto(f"The photo cannot be read: {error.strerror or 'it is no plain file'}.") from error
+    try:
+        return _shown(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _shown(descriptor: int) -> Photo:
+    size = os.fstat(descriptor).st_size
+    if size > MOST_BYTES:
+        raise NoPhoto(f"The photo has {amount(size)}: too much to be shown here.")
+    kind = kind_of(os.pread(descriptor, HEAD_BYTES, 0))
+    if kind is None:
+        raise NoPhoto(NOT_HERE)
+    return Photo(descriptor, kind, size)
+
+
+def kind_of(head: bytes) -> str | None:
+    """Return the media type of a file that begins so; None for what browsers do not show, or act upon."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for start, kind in _STARTS if head.startswith(start)), None)
+
+
+def _pieces(found: Photo) -> Iterator[bytes]:
+    """Yield the file, as long as it was when it was opened: one that is cut off breaks the answer off."""
+    with os.fdopen(found.descriptor, "rb", buffering=0) as file:
+        left = found.size
+        while left and (piece := file.read(min(left, PIECE_BYTES))):
+            left -= len(piece)
+            yield piece
