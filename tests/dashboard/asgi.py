@@ -1,17 +1,19 @@
 """A browser without a network: it speaks ASGI with an application, keeps cookies, and follows nothing."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp
 
-ANSWER_S = 10.0
+ANSWER_S = 20.0
+T = TypeVar("T")
 
 
 class Refused(Exception):  # noqa: N818 - it reads as what happened
@@ -27,6 +29,25 @@ class Answer:
     text: str
 
 
+class Turning:
+    """One loop in a thread of its own, as a page's server has: Playwright's stands in the tests' thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of it."""
+        return asyncio.run_coroutine_threadsafe(what, self.loop).result(2 * ANSWER_S)
+
+    def close(self) -> None:
+        """End the loop."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
 class Browser:
     """One browser with its cookies, and one loop, as a page's server has."""
 
@@ -34,7 +55,7 @@ class Browser:
         self.url = url
         self.cookies: dict[str, str] = {}
         self._app = app
-        self._runner = asyncio.Runner()
+        self._runner = Turning()
 
     def __enter__(self) -> Self:
         """Begin the loop."""
@@ -109,7 +130,7 @@ class Browser:
 class Socket:
     """One web socket; the application runs while something is asked of it."""
 
-    def __init__(self, runner: asyncio.Runner, app: ASGIApp, scope: dict[str, Any]) -> None:
+    def __init__(self, runner: Turning, app: ASGIApp, scope: dict[str, Any]) -> None:
         self._runner = runner
         self._app = app
         self._scope = scope
@@ -119,7 +140,7 @@ class Socket:
 
     def open(self) -> None:
         """Open it. Raises Refused."""
-        self._to.put_nowait({"type": "websocket.connect"})
+        self._put({"type": "websocket.connect"})
 
         async def opened() -> Any:
             self._task = asyncio.ensure_future(self._app(self._scope, self._to.get, self._from.put))
@@ -127,9 +148,12 @@ class Socket:
 
         _raise_when_closed(self._runner.run(opened()))
 
+    def _put(self, message: Any) -> None:
+        self._runner.loop.call_soon_threadsafe(self._to.put_nowait, message)
+
     def say(self, text: str) -> None:
         """Send a text."""
-        self._to.put_nowait({"type": "websocket.receive", "text": text})
+        self._put({"type": "websocket.receive", "text": text})
 
     def hear(self) -> str:
         """Return the next text. Raises Refused when it was closed."""
@@ -143,7 +167,7 @@ class Socket:
 
     def leave(self) -> None:
         """Go away."""
-        self._to.put_nowait({"type": "websocket.disconnect", "code": 1001})
+        self._put({"type": "websocket.disconnect", "code": 1001})
 
         async def left() -> None:
             if self._task is not None:
