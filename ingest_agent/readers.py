@@ -82,8 +82,14 @@ class Readers:
     def start(self) -> None:
         """Have the preparers begin, so that the first files need not wait for them."""
         for preparer in self._preparers:
+            self._pool.submit(self._begin, preparer)
+
+    def _begin(self, preparer: Preparer) -> None:
+        """Have it begin, and only then give it to whoever reads: one thread at a time uses it."""
+        try:
+            preparer.start()  # what goes wrong is told when there is something to prepare
+        finally:
             self._free.put(preparer)
-            self._pool.submit(preparer.start)  # what goes wrong is told when there is something to prepare
 
     def __len__(self) -> int:
         """How many files are being read."""
