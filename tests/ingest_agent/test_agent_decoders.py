@@ -7,7 +7,7 @@ import pytest
 from ingest_agent import decoder as decoder_module
 from ingest_agent.decoder import Decoder
 from tests.ingest_agent.conftest import MakeBench
-from tests.ingest_agent.test_decoder import CURSED
+from tests.ingest_agent.test_decoder import CURSED, ENDLESS
 from tests.ingest_agent.workbench import LABEL, Workbench
 
 
@@ -15,6 +15,7 @@ from tests.ingest_agent.workbench import LABEL, Workbench
 def bench(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """A started agent whose decoders crash on some images."""
     monkeypatch.setattr(decoder_module, "COMMAND", (sys.executable, "-c", CURSED))
+    monkeypatch.setattr(decoder_module, "DECODE_PATIENCE", ENDLESS)
     bench = make_bench(decode_in="process", decode_s=1.0)
     bench.start()
     return bench
@@ -24,6 +25,12 @@ def decoders(bench: Workbench) -> list[Decoder]:
     """Return the agent's decoders."""
     assert bench.agent is not None
     return [one for one in bench.agent._readers._preparers if isinstance(one, Decoder)]
+
+
+def are_ready(bench: Workbench) -> bool:
+    """Tell whether every decoder's process can work."""
+    streams = [one._process._process.stderr for one in decoders(bench) if one._process is not None]
+    return len(streams) == len(decoders(bench)) and all(one is not None and one.closed for one in streams)
 
 
 def test_images_that_crash_the_library_are_failures_and_the_others_are_not(bench: Workbench) -> None:
@@ -73,11 +80,14 @@ def test_decoders_that_cannot_start_are_waited_for(bench: Workbench, monkeypatch
     """It is said once, no image becomes a failure, and all goes on when the world is well again."""
     bench.drop("f/1.png")
     bench.until_closed()
+    bench.until(
+        lambda: are_ready(bench)
+    )  # one that is ended while it starts would say that, not what follows
     whole = decoder_module.COMMAND
     monkeypatch.setattr(decoder_module, "COMMAND", (sys.executable, "-c", "import missing_module"))
     for decoder in decoders(bench):
-        if decoder._process is not None:
-            decoder._process.interrupt()
+        assert decoder._process is not None
+        decoder._process.interrupt()
     bench.drop_folder("g", 20)
     bench.until(lambda: bench.other.told("cannot-read"))
     assert "missing_module" in bench.other.told("cannot-read")[0]

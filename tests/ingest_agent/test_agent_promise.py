@@ -1,5 +1,6 @@
 """Nothing lost and nothing twice, whatever is lost, repeated, late, full or dead in between."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -68,13 +69,16 @@ def test_restart_takes_nothing_twice(make_bench: MakeBench) -> None:
 
 def test_job_that_was_open_goes_on_after_a_restart(make_bench: MakeBench) -> None:
     """Its images so far count on, and its closing is sent once all of them are answered."""
-    bench = make_bench(quiet_s=0.4)
+    bench = make_bench(quiet_s=30.0)
     bench.start()
     bench.drop("f/1.png")
     bench.until(lambda: bench.other.rows)
     bench.end(kill=True)
-    bench.start()
+    agent = bench.start()
     bench.drop("f/2.png")
+    bench.until(lambda: len(bench.other.rows) == 2)
+    for one in agent._jobs:
+        one.latest_seen -= 60.0
     (job,) = bench.until_closed()
     assert {(job.job_id, "1.png"), (job.job_id, "2.png")} == set(bench.other.rows)
     assert (2, 2, 2) == (job.seen, job.sent, job.stored)
@@ -358,9 +362,10 @@ def test_progress_is_told_while_a_job_runs(make_bench: MakeBench) -> None:
     """Open progress messages come at most twice a second, and never after the closing."""
     bench = make_bench(quiet_s=1.2)
     bench.start()
+    began = time.monotonic()
     bench.drop_folder("f", 100)
     bench.until_closed()
-    assert 1 <= len(bench.other.progress) <= 4
+    assert 1 <= len(bench.other.progress) <= 2 + 2 * (time.monotonic() - began)
     assert ["open"] * len(bench.other.progress) == [one.state for one in bench.other.progress]
     assert 100 == bench.other.progress[-1].stored
 

@@ -234,7 +234,7 @@ class Workbench:
             self.agent.turn()
         self.other.step()
 
-    def until(self, condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+    def until(self, condition: Callable[[], T], timeout_s: float = 60.0) -> T:
         """Work until `condition` returns something true; return that."""
         deadline = time.monotonic() + timeout_s
         while not (found := condition()):
