@@ -12,6 +12,8 @@ from broker.settings_reader import PROJECT
 from cli.errors import OK, PROBLEM, CannotRun
 from cli.screen import say
 
+SHARED = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+"""All tests at once: a process for each core, up to what a small machine's memory holds."""
 Arguments = Annotated[
     list[str],
     typer.Argument(default_factory=list, metavar="[-- ARGUMENTS]", help="For pytest.", show_default=False),
@@ -50,7 +52,8 @@ def check(
 
 
 def _pytest(arguments: Sequence[str]) -> list[str]:
-    return ["pytest", *arguments]
+    """With arguments it is a few tests, in one process: those are sooner there, and --pdb works."""
+    return ["pytest", *(arguments or SHARED)]
 
 
 def _run(name: str, module: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """Fixtures that several folders share: settings in a temporary place, and a real broker."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,28 @@ from tests.waiting import free_port
 hypothesis.settings.register_profile("tailorbird", deadline=None)
 hypothesis.settings.load_profile("tailorbird")
 
+LONG = ("test_boot.py", "test_loop.py")
+"""Files that take longest: begun first, lest one is left over while the other workers have nothing to do."""
 MakeSettings = Callable[..., Settings]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the long files first where several workers share the tests."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONG)}
+        items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say why tests were skipped: a line for each reason, not for each test."""
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"skipped {count:3d}: {reason}")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    where = report.longrepr
+    return str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
 
 
 def _settings_below(folder: Path, **sections: dict[str, Any]) -> Settings:

@@ -63,7 +63,7 @@ class MosquittoLink:
         opened.shutdown(socket.SHUT_RDWR)
         thread = connection._thread
         assert thread is not None
-        thread.join(10)
+        thread.join(60)
 
 
 class Place:

@@ -114,7 +114,7 @@ class ScriptedBroker:
             if one is not None:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
-        self._thread.join(20)
+        self._thread.join(60)
         self._listener.close()
 
     def _serve(self) -> None:

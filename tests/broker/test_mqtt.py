@@ -113,7 +113,7 @@ def test_stop_returns_in_time_when_the_broker_never_answers(reach: Reaching) -> 
         connection.stop(1.0)
         assert time.monotonic() - began < 10
         assert connection._thread is not None
-        connection._thread.join(10)
+        connection._thread.join(60)
         assert not connection._thread.is_alive()
 
 

@@ -116,7 +116,7 @@ def test_service_ends_cleanly_on_a_signal(
     process = start(mosquitto, "--instance", number.name)
     until(lambda: "online" in look())
     process.send_signal(number)
-    assert 0 == process.wait(15)
+    assert 0 == process.wait(60)
     until(lambda: look()[-1] == "stopped")
 
 
@@ -139,7 +139,7 @@ def test_defect_is_one_line_with_its_traceback_and_exit_code_1(
     """Whoever restarts it sees why, and the status says `offline`."""
     look = watch("defect")
     process = start(mosquitto, "--instance", "defect", trouble="run")
-    _out, log = process.communicate(timeout=15)
+    _out, log = process.communicate(timeout=60)
     assert 1 == process.returncode
     lines = [line for line in log.splitlines() if " ERROR " in line]
     expected = r'\S+Z ERROR store defect detail="it ended the service" traceback="Traceback .*: a defect"'
@@ -159,7 +159,7 @@ def test_service_that_cannot_run_says_so_in_one_line_with_exit_code_3(
 ) -> None:
     """Settings, and what the service itself names."""
     process = start(None, trouble=trouble, **environ)
-    _out, log = process.communicate(timeout=15)
+    _out, log = process.communicate(timeout=60)
     assert 3 == process.returncode
     assert log.startswith(f"store: {line}")
     assert 1 == len(log.splitlines())
@@ -169,6 +169,6 @@ def test_service_that_cannot_run_says_so_in_one_line_with_exit_code_3(
 def test_wrong_command_line_is_exit_code_2(start: Start, arguments: tuple[str, ...]) -> None:
     """As everywhere."""
     process = start(None, *arguments)
-    _out, log = process.communicate(timeout=15)
+    _out, log = process.communicate(timeout=60)
     assert 2 == process.returncode
     assert "usage: python -m store" in log

@@ -95,7 +95,7 @@ class Started:
         """What it has printed so far, on both streams."""
         return self.output.read_text()
 
-    def wait_for(self, text: str, timeout_s: float = 60) -> None:
+    def wait_for(self, text: str, timeout_s: float = 100) -> None:
         """Wait until it has printed a text."""
         until(lambda: text in self.said or self.process.poll() is not None, timeout_s)
         assert text in self.said, self.said
@@ -104,7 +104,7 @@ class Started:
         """Send a signal to its process group, as a terminal does, and return the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self._file.close()
         return code
 

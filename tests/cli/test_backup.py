@@ -200,7 +200,7 @@ def test_images_answered_after_the_backup_have_their_rows_again(
     started = Started(["up", "--config", str(running.config)], tmp_path / "output-again")
     try:
         wanted = {name: len(list((PICTURES / name).iterdir())) for name in ("Trouser", "Bag")}
-        until(lambda: folders(cli, running.config) == wanted, 60)
+        until(lambda: folders(cli, running.config) == wanted)
     finally:
         assert 0 == started.stop()
 
@@ -248,7 +248,7 @@ def test_up_runs_upkeep_once_a_day(stored: Settings, config: Path) -> None:
         assert daily._process is None
         now[0] += FIRST_S
         daily.step()
-        until(lambda: stepped(daily)._process is None, 60)
+        until(lambda: stepped(daily)._process is None)
         assert [] == said
         assert 1 == len(list(stored.upkeep.backups.glob("*.db")))
         now[0] += DAY_S
@@ -270,5 +270,5 @@ def test_up_tells_when_upkeep_failed(stored: Settings, config: Path, monkeypatch
     with Daily(Given(config), stored, said.append, clock=lambda: now[0]) as daily:
         now[0] += FIRST_S
         daily.step()
-        until(lambda: stepped(daily) and said, 60)
+        until(lambda: stepped(daily) and said)
     assert said[0].startswith("upkeep ended with exit status 3: ")

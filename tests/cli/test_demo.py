@@ -65,7 +65,7 @@ def test_demo_that_is_interrupted_leaves_no_process(
     """Ctrl-C reaches the whole process group of a terminal."""
     state = tmp_path / "state"
     demo = start("demo", "--state", str(state))
-    until(lambda: (state / "up.json").exists() and len(belonging_to(state)) > 2, 30)
+    until(lambda: (state / "up.json").exists() and len(belonging_to(state)) > 2)
     assert 130 == demo.stop(number)
     until(lambda: not belonging_to(state))
 

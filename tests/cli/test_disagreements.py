@@ -108,7 +108,7 @@ def test_shadow_runs_beside_the_line(config: Path, tmp_path: Path, start: Callab
     up = start("up", "--config", str(config))
     up.wait_for("Ctrl-C stops it.")
     with Reader(settings, [Topics().status("predictor_service", "shadow")]) as reader:
-        until(lambda: any(isinstance(m, Status) and m.state == "online" for _, m in reader.hear(0.1)), 60)
+        until(lambda: any(isinstance(m, Status) and m.state == "online" for _, m in reader.hear(0.1)))
     log = settings.paths.state / "log" / "predictor_service-shadow.log"
     shutil.copytree(PICTURES / "Bag", settings.ingest_agent.inbox / "bags")
     wanted = len(list((PICTURES / "Bag").iterdir()))
@@ -117,7 +117,7 @@ def test_shadow_runs_beside_the_line(config: Path, tmp_path: Path, start: Callab
         with reading(settings.store) as connection:
             return disagreement(connection, "old", "new").images == wanted
 
-    until(compared, 60)
+    until(compared)
     assert 0 == up.stop(), log.read_text()
 
 

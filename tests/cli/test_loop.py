@@ -92,7 +92,7 @@ def test_the_whole_loop(
     drop("good")
     assert [] == alerts("--all")
     drop("blurred")
-    opened = until(lambda: [one for one in alerts() if one["rule"] == "expected-accuracy"], 30)
+    opened = until(lambda: [one for one in alerts() if one["rule"] == "expected-accuracy"])
     assert re.search(r"expected accuracy [\d.]+% \(.*\) of \d+ images, below [\d.]+%", opened[0]["detail"])
 
     said = _review(config)
@@ -102,7 +102,7 @@ def test_the_whole_loop(
     low, high = (float(number) for number in re.findall(r"(\d+\.\d)% to (\d+\.\d)%", last)[0])
     # Twice the half width: once in twenty times the truth lies outside of a 95 % interval.
     assert abs(_share_right(config) - (low + high) / 2) < high - low
-    until(lambda: [one for one in alerts() if one["rule"] == "retrain"], 30)
+    until(lambda: [one for one in alerts() if one["rule"] == "retrain"])
 
     done = cli(
         "train", "--with-reviews", "--quick", "--epochs", "1", "--data", str(fashion_mnist),
@@ -119,10 +119,10 @@ def test_the_whole_loop(
         found = json.loads(cli("status", "--json", config=config).stdout)
         return bool(found["model"]["version"] == candidate)
 
-    until(serving, 60)
+    until(serving)
 
     drop("good-again")
-    until(lambda: {"expected-accuracy", "retrain"}.isdisjoint(one["rule"] for one in alerts()), 60)
+    until(lambda: {"expected-accuracy", "retrain"}.isdisjoint(one["rule"] for one in alerts()))
     closed = [one for one in alerts("--all") if one["alert_id"] == opened[0]["alert_id"]]
     assert ["closed"] == [one["state"] for one in closed]
 

@@ -10,6 +10,7 @@ import pytest
 
 from broker.settings_reader import PROJECT
 from cli.application import main
+from model import engines
 from model.manifest import resolve_bundle
 
 OWN = resolve_bundle(PROJECT / "model" / "bundles")
@@ -155,11 +156,13 @@ def test_configuration_of_one_bundle_leaves_no_choice(
     assert f"let it name {bundles}" in err
 
 
-def test_bench_model_measures_the_engines_that_are_here(call: Call) -> None:
-    """Each with its images per second and its memory."""
-    code, out, _ = call("bench", "model", "--seconds", "0.1", "--json")
+def test_bench_model_measures_the_engines_that_are_here(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its images per second and its memory; of one that cannot serve the bundle it says why."""
+    monkeypatch.setattr(engines, "ENGINES", ("onnxruntime/f32", "onnxruntime/int8"))  # two starts are enough
+    code, out, said = call("bench", "model", "--seconds", "0.1", "--json")
     found = json.loads(out)
 
     assert 0 == code
-    assert "onnxruntime/f32" in [one["engine"] for one in found]
+    assert ["onnxruntime/f32"] == [one["engine"] for one in found]
+    assert "onnxruntime/int8 cannot be measured: " in said
     assert all(one["images_per_s"] > 0 and one["memory_mib"] > 0 for one in found)

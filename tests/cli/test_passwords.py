@@ -105,7 +105,7 @@ def test_broker_started_by_itself_shows_no_password(config: Path, tmp_path: Path
         shown = seen([psutil.Process(process.pid)])
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     assert "mosquitto.conf" in shown
     everywhere = shown + (tmp_path / "log").read_text()
     assert [] == [one for one in passwords(settings) if one in everywhere]

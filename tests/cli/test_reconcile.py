@@ -68,7 +68,7 @@ def test_reconcile_of_a_classified_folder_agrees_until_a_row_is_lost(
     folder = tmp_path / "reconciled"
     shutil.copytree(PICTURES / "Trouser", folder)
     job = json.loads(cli("classify", str(folder), "--json", config=line.config).stdout)["jobs"][0]
-    until(lambda: cli("reconcile", job, config=line.config).returncode == 0, 30)
+    until(lambda: cli("reconcile", job, config=line.config).returncode == 0)
     path = line.settings.store.url.removeprefix("sqlite:///")
     with sqlite3.connect(path, timeout=30) as database:
         database.execute("DELETE FROM predictions WHERE job_id = ? AND image = 'jeans.png'", (job,))

@@ -81,7 +81,7 @@ def test_status_lists_every_service_with_the_broker(line: RunningUp, cli: RunCli
 
 def test_status_for_people_names_the_services(line: RunningUp, cli: RunCli) -> None:
     """The same as a table."""
-    until(lambda: json.loads(cli("status", "--json", config=line.config).stdout)["canaries"], 60)
+    until(lambda: json.loads(cli("status", "--json", config=line.config).stdout)["canaries"])
     said = cli("status", config=line.config).stdout
     for word in ("broker", "store", "predictor_service", "ingest_agent", "database", "in flight"):
         assert word in said
@@ -156,7 +156,7 @@ def test_jobs_show_that_what_was_seen_was_stored_or_failed(
     shutil.copytree(PICTURES / "Dress", folder)
     (folder / "broken.jpg").write_bytes(b"no image")
     job = json.loads(cli("classify", str(folder), "--json", config=line.config).stdout)["jobs"][0]
-    until(lambda: json.loads(cli("job", job, "--json", config=line.config).stdout)["state"] == "closed", 30)
+    until(lambda: json.loads(cli("job", job, "--json", config=line.config).stdout)["state"] == "closed")
     found = json.loads(cli("job", job, "--json", config=line.config).stdout)
     assert (6, 6, 5, 1) == (found["images"], found["sent"], found["stored"], found["failed"])
     assert ["broken.jpg"] == [one["image"] for one in found["failures"]]
@@ -173,9 +173,9 @@ def test_job_that_is_unknown_is_a_problem(line: RunningUp, cli: RunCli) -> None:
 def test_follow_shows_predictions_as_they_come(line: RunningUp, start: Start) -> None:
     """A file dropped into the root of the inbox appears as one line."""
     follower = start("results", "--follow", "--config", str(line.config))
-    follower.wait_for("following", 30)
+    follower.wait_for("following")
     shutil.copy(PICTURES / "Bag" / "brown.png", line.settings.ingest_agent.inbox / "loose.png")
-    follower.wait_for("loose.png  Bag", 30)
+    follower.wait_for("loose.png  Bag")
     assert 0 == follower.stop()
 
 
@@ -199,7 +199,7 @@ def test_child_that_is_killed_is_restarted_and_the_line_goes_on(
     for service in before:
         assert f"{service}-" in up.said
     assert 4 == up.said.count("was killed by SIGKILL")
-    until(lambda: cli("status", config=config).returncode == 0, 60)
+    until(lambda: cli("status", config=config).returncode == 0)
     assert 0 == cli("classify", str(PICTURES / "Bag"), config=config).returncode
     assert 0 == up.stop()
 
@@ -210,7 +210,7 @@ def test_classify_outlives_a_broker_that_dies_meanwhile(config: Path, start: Sta
     up.wait_for("Ctrl-C stops it.")
     settings = read_settings(config, {}).settings
     classify = start("classify", str(PICTURES / "Bag"), "--json", "--config", str(config))
-    until((settings.ingest_agent.inbox / "Bag").exists, 30)
+    until((settings.ingest_agent.inbox / "Bag").exists)
     os.kill(children(settings.paths.state)["broker"], signal.SIGKILL)
     assert 0 == classify.process.wait(60), classify.said
     assert 5 == classify.said.count('"label": "Bag"')
@@ -237,7 +237,7 @@ def test_hangup_of_up_reloads_the_services(config: Path, start: Start, cli: RunC
     config.write_text(f"{config.read_text()}\n[health]\nstuck_s = 77.0\n")
     os.kill(up.process.pid, signal.SIGHUP)
     logs = [state / "log" / f"{name}.log" for name in ("store-main", "ingest_agent-shop")]
-    until(lambda: all("setting-changed" in log.read_text() for log in logs), 30)
+    until(lambda: all("setting-changed" in log.read_text() for log in logs))
     assert "SIGHUP: the services read the configuration again" in up.said
     assert before == children(state)
     assert 0 == up.stop()

@@ -75,7 +75,7 @@ class Page:
 
     def wait_for(self, folder: str) -> None:
         """Wait until the folder's results are there."""
-        until((self.inbox / folder / "results.csv").exists, 40.0)
+        until((self.inbox / folder / "results.csv").exists)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def page(mosquitto_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     up = Started(["up", "--config", str(config)], folder / "output")
     try:
         up.wait_for("Tailorbird is running.")
-        until(lambda: listens("127.0.0.1", port), 30.0)
+        until(lambda: listens("127.0.0.1", port))
         made = Page(f"http://127.0.0.1:{port}", folder / "state" / "inbox")
         made.drop(HOSTILE, "Bag")
         spring = folder / "spring"

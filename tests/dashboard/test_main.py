@@ -70,7 +70,7 @@ def test_page_ends_cleanly_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """SIGHUP ends nothing; SIGTERM ends it with 0; no file was written."""
     port = free_port()
     process = started(tmp_path, port=port)
-    until(lambda: answers(port) or process.poll() is not None, 30.0)
+    until(lambda: answers(port) or process.poll() is not None)
     process.send_signal(signal.SIGHUP)
     assert process.stderr is not None
     assert "page-served" in process.stderr.readline()

@@ -108,7 +108,7 @@ def first_line(outside: Outside, process: subprocess.Popen[str]) -> str:
         return said if said.endswith("\n") else ""
 
     try:
-        return until(look, 30)
+        return until(look)
     finally:
         process.kill()
         process.wait()

@@ -43,16 +43,12 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return train(data, out, seed=3, epochs=2, quick=True, progress=seen.append), seen
 
 
-def test_training_is_reproducible_and_serves(
-    data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path
-) -> None:
-    """Two runs with one seed agree to the last bit; another seed does not; each result serves."""
+def test_training_gives_what_serves(data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path) -> None:
+    """The current one from now on, with its data's checksums; another seed gives another."""
     first, seen = trained
-    again = train(data, tmp_path / "b", seed=3, epochs=2, quick=True)
     other = train(data, tmp_path / "c", seed=4, epochs=2, quick=True)
 
-    np.testing.assert_array_equal(read_golden(first).logits, read_golden(again).logits)
-    assert first.name == again.name != other.name
+    assert first.name != other.name
     assert (first.parent / "current").read_text() == f"{first.name}\n"
     assert verify(first).data["training"].keys() == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
     assert [step.epoch for step in seen if step.validation_accuracy is not None] == [0, 1, 2, 3]
@@ -72,7 +68,10 @@ def test_too_few_images_of_a_class_are_refused(data: Path, tmp_path: Path) -> No
 def test_an_interrupted_training_goes_on_and_ends_the_same(
     data: Path, trained: tuple[Path, list[Progress]], tmp_path: Path
 ) -> None:
-    """Stopped in its second epoch and started again, it trains only what is missing, to the last bit."""
+    """Stopped in its second epoch and started again, it trains only what is missing.
+
+    Two runs of one seed agree to the last bit, in one go or in two.
+    """
 
     def interrupt(step: Progress) -> None:
         if step.epoch == 1:
@@ -86,6 +85,7 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
     )
 
     assert set(seen) == {1, 2, 3}
+    np.testing.assert_array_equal(read_golden(trained[0]).logits, read_golden(parts).logits)
     assert trained[0].name == parts.name
     assert sorted(file.name for file in (tmp_path / "parts").iterdir()) == sorted([parts.name, "current"])
 

@@ -239,7 +239,7 @@ def test_run_returns_when_the_line_stops(store_settings: Store, make: Make) -> N
         bench.send(make.batch("a.png"))
         until(lambda: bench.receipts() != [])
         bench.line.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert not thread.is_alive()
     assert bench.unacknowledged == 0
 

@@ -28,7 +28,7 @@ def running(bench: Bench) -> Iterator[None]:
         yield
     finally:
         bench.line.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
