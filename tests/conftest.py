@@ -24,11 +24,16 @@ hypothesis.settings.load_profile("tailorbird")
 
 LONG = ("test_boot.py", "test_loop.py")
 """Files that take longest: begun first, lest one is left over while the other workers have nothing to do."""
+SLOW_S = 300
+"""What ends a slow test that hangs: some start ten programs, and each of those wants a second or more."""
 MakeSettings = Callable[..., Settings]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the long files first where several workers share the tests."""
+    """Give slow tests time on a busy machine, and put the long files first where workers share the tests."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_S))
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(LONG)}
         items.sort(key=lambda item: places.get(item.path.name, len(LONG)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
@@ -16,13 +17,14 @@ from cli.keys import ENTER
 from cli.review_screen import QUIT
 from cli.reviewer import reviewing
 from cli.sitting import Sitting
-from model.data import load_dataset
+from model.data import SPLITS, Dataset, load_dataset
 from model.manifest import CLASSES
 from samples.folders import write_folders
 from store import queries
 from store.questions import Questions
 from store.review_scope import Scope
 from tests.cli.conftest import RunCli, Started, write_configuration
+from tests.model.test_data import idx
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -64,6 +66,14 @@ class Knowing:
         return next((key for key, label in keys.items() if label == name), ENTER)
 
 
+def write_share(images: Dataset, split: str, count: int, folder: Path) -> None:
+    """Write the first images of a split as IDX files: enough to learn from, and sooner measured on."""
+    folder.mkdir(exist_ok=True)
+    for kind, array in (("images-idx3", images.images[:count]), ("labels-idx1", images.labels[:count])):
+        content = idx(np.ascontiguousarray(array, np.uint8))
+        (folder / f"{SPLITS[split]}-{kind}-ubyte").write_bytes(content)
+
+
 def test_the_whole_loop(
     fashion_mnist: Path,
     mosquitto_program: Path,
@@ -76,7 +86,10 @@ def test_the_whole_loop(
     config.write_text(config.read_text() + MONITOR)
     shutil.copytree(PROJECT / "model" / "bundles", tmp_path / "bundles")
     folders = tmp_path / "folders"
-    write_folders(load_dataset(fashion_mnist, "train"), folders)
+    images, data = load_dataset(fashion_mnist, "train"), tmp_path / "data"
+    write_folders(images, folders)
+    write_share(images, "train", 12_000, data)
+    write_share(load_dataset(fashion_mnist, "test"), "test", 2_000, data)
     line = start("up", "--config", str(config))
     line.wait_for("Ctrl-C stops it.")
 
@@ -105,7 +118,7 @@ def test_the_whole_loop(
     until(lambda: [one for one in alerts() if one["rule"] == "retrain"])
 
     done = cli(
-        "train", "--with-reviews", "--quick", "--epochs", "1", "--data", str(fashion_mnist),
+        "train", "--with-reviews", "--quick", "--epochs", "1", "--data", str(data),
         config=config, timeout_s=600,
     )  # fmt: skip
     assert 0 == done.returncode, done.stderr

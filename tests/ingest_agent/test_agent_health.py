@@ -78,8 +78,8 @@ def test_image_that_hangs_stops_the_feeding(
     assert watched.line is not None
     health = watched.line.health
     try:
-        watched.until(lambda: health.report().state == "stuck")
-        assert "an image that is being read has not moved" in health.report().why
+        watched.until(lambda: "an image that is being read has not moved" in health.report().why)
+        assert "stuck" == health.report().state
         assert stays_hungry(watched, systemd)
     finally:
         free.set()
@@ -129,8 +129,8 @@ def test_ledger_that_hangs_stops_the_feeding(
     assert watched.line is not None
     health = watched.line.health
     try:
-        watched.until(lambda: health.report().state == "stuck")
-        assert "the ledger's transaction has not moved" in health.report().why
+        watched.until(lambda: "the ledger's transaction has not moved" in health.report().why)
+        assert "stuck" == health.report().state
         assert stays_hungry(watched, systemd)
     finally:
         free.set()
