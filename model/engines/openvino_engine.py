@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +21,7 @@ STEP = 4
 
 def load(bundle: Path, precision: str, threads: int) -> OpenvinoEngine:
     """Load a bundle's graph. Raises `EngineError` when the package is missing or refuses."""
-    try:
-        import openvino  # noqa: PLC0415  optional, and heavy
-    except ImportError as error:
-        raise EngineError("the package openvino is not installed") from error
-    core = openvino.Core()
+    core = _core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise EngineError("this processor has no bfloat16")
     # Left to itself, OpenVINO takes bfloat16 on processors that have it.
@@ -37,6 +34,20 @@ def load(bundle: Path, precision: str, threads: int) -> OpenvinoEngine:
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot load {file}: {str(error).splitlines()[-1]}") from error
     return OpenvinoEngine(compiled, precision)
+
+
+@functools.cache
+def _core() -> Any:
+    """Return this process's one core, never given back. Raises `EngineError` without the package.
+
+    Each core's first network gives the thread a stack for its signals, and takes it away with the core. Of
+    several cores the last to end puts back a stack that is gone, and the next SIGTERM becomes a SIGSEGV.
+    """
+    try:
+        import openvino  # noqa: PLC0415  optional, and heavy
+    except ImportError as error:
+        raise EngineError("the package openvino is not installed") from error
+    return openvino.Core()
 
 
 class OpenvinoEngine(ChunkedEngine):

@@ -105,6 +105,24 @@ except EngineError as error:
     assert done.stdout.count("\n") == 1
 
 
+def test_signal_after_an_engine_is_given_back_is_heard(bundle: Path) -> None:
+    """A predictor that has changed its bundle ends in order at SIGTERM."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    code = f"""
+import os, signal
+from pathlib import Path
+from model.classifier import Classifier
+for _ in range(2):
+    served = Classifier.open(Path({str(bundle)!r}), "openvino/f32")
+del served
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
+    assert (0, "heard\n") == (done.returncode, done.stdout), done.stderr
+
+
 def copied(bundle: Path, folder: Path) -> Path:
     """A bundle that a test may spoil."""
     return Path(shutil.copytree(bundle, folder / "copy"))
