@@ -107,7 +107,7 @@ def test_no_question_sorts_or_reads_the_whole_log(
     """The plan: the index by time, walked from its end, up to the bound."""
     if not log.url.startswith("sqlite"):
         pytest.skip("PostgreSQL plans by size: with five rows it reads them all")
-    plans = []
+    plans = list[str]()
     execute = Connection.execute
 
     def explained(self: Connection, statement: Any, *more: Any, **named: Any) -> Any:
