@@ -1,0 +1,141 @@
+"""People's answers on their way into the database: one connection for all who have the page open.
+
+    sent = answers.submit([answer(name, (job_id, image), "Coat", how="asked", replaces="")])
+    await sent.over()
+
+A thread sends them and hears what the store says, so the page never waits for the broker.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from broker.messages import Correction, Review
+from broker.reviewer import PATIENCE_S, Outbox, connection_of, is_taken, login
+from broker.settings import Settings
+from broker.topics import Topics
+from dashboard.access import here
+
+HEAR_S = 0.25
+AWAY = "The store does not answer. Nothing is lost: do it again once it runs."
+"""What to say where an answer was not stored."""
+
+
+def name_here() -> str:
+    """Return what the answers of who has the page open are signed with; without accounts, the login name."""
+    return here().name or login()
+
+
+@dataclass
+class Sent:
+    """Answers that were handed over, and what the store has said of each so far."""
+
+    reviews: Sequence[Review]
+    told: dict[str, Correction] = field(default_factory=dict)
+    heard_at: float = field(default_factory=time.monotonic)
+    done: Future[None] = field(default_factory=Future)
+
+    async def over(self) -> None:
+        """Wait until the store has answered for each, or for a while for none."""
+        await asyncio.wrap_future(self.done)
+
+    @property
+    def missing(self) -> list[Review]:
+        """Those that the store has not answered for."""
+        return [one for one in self.reviews if one.review_id not in self.told]
+
+    @property
+    def refused(self) -> list[Review]:
+        """Those that changed nothing, since somebody else had answered in the meantime."""
+        return [one for one, told in self._pairs() if not is_taken(one, told)]
+
+    @property
+    def taken(self) -> list[Review]:
+        """Those that stand in the database."""
+        return [one for one, told in self._pairs() if is_taken(one, told)]
+
+    def _pairs(self) -> Iterator[tuple[Review, Correction]]:
+        return ((one, self.told[one.review_id]) for one in self.reviews if one.review_id in self.told)
+
+
+class Answers:
+    """The thread, while the `with` block lasts. `failed` is called when it ends by a defect of its own."""
+
+    def __init__(
+        self, settings: Settings, failed: Callable[[], None] = lambda: None, *, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._connection = connection_of(settings)
+        self._outbox = Outbox(self._connection, Topics(settings.broker.root))
+        self._failed = failed
+        self._patience_s = patience_s
+        self._new: queue.SimpleQueue[Sent] = queue.SimpleQueue()
+        self._under_way: list[Sent] = []
+        self._owner: dict[str, Sent] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to connect."""
+        self._connection.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave; what is under way is waited for no more."""
+        self._stopping.set()
+        self._connection.wake()
+        self._thread.join(5.0)
+        self._connection.stop(1.0)
+
+    def submit(self, reviews: Sequence[Review]) -> Sent:
+        """Hand answers over; safe in any thread."""
+        made = Sent(reviews)
+        self._new.put(made)
+        self._connection.wake()
+        return made
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._take()
+                for told in self._outbox.step(HEAR_S):
+                    self._hear(told)
+                self._end()
+        finally:
+            if not self._stopping.is_set():
+                self._failed()
+            self._take()
+            for one in self._under_way:
+                one.done.set_result(None)
+
+    def _take(self) -> None:
+        while not self._new.empty():
+            made = self._new.get()
+            self._under_way.append(made)
+            self._owner.update({one.review_id: made for one in made.reviews})
+            self._outbox.add(made.reviews)
+
+    def _hear(self, told: Correction) -> None:
+        owner = self._owner.pop(told.review_id)
+        owner.told[told.review_id] = told
+        owner.heard_at = time.monotonic()
+
+    def _end(self) -> None:
+        """Let go of those that are answered, or for which nothing has come for too long."""
+        at = time.monotonic()
+        for one in list(self._under_way):
+            if len(one.told) == len(one.reviews) or at - one.heard_at > self._patience_s:
+                missing = one.missing
+                self._outbox.drop(missing)
+                for review in missing:
+                    del self._owner[review.review_id]
+                self._under_way.remove(one)
+                one.done.set_result(None)
