@@ -21,7 +21,9 @@ from broker.notify import Notifier
 from broker.process import CANNOT_RUN
 from broker.settings import Settings
 from broker.settings_reader import read_settings
+from dashboard.answers import Answers
 from dashboard.server import address_of, listening, server
+from dashboard.site import Site
 from dashboard.watch import Watch
 
 SERVICE = "dashboard"
@@ -55,11 +57,15 @@ def _serve(settings: Settings) -> int:
     defect: list[str] = []
 
     def failed() -> None:
-        defect.append("the thread that listens has ended")
+        defect.append("a thread of the page's has ended")
         web.should_exit = True
 
-    with listening(settings.dashboard) as place, Watch(settings, failed) as watch:
-        web = server(settings, watch, health)
+    with (
+        listening(settings.dashboard) as place,
+        Watch(settings, failed) as watch,
+        Answers(settings, failed) as answers,
+    ):
+        web = server(Site(settings, watch, answers), health)
         log_line(log, "info", "page-served", url=address_of(settings.dashboard))
         _run(web, place)
     return 1 if defect else 0

@@ -13,14 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from broker.messages import Correction, Review
-from broker.reviewer import PATIENCE_S, Outbox, connection_of, is_taken, login
+from broker.reviewer import PATIENCE_S, How, Outbox, answer, connection_of, is_taken, login
 from broker.settings import Settings
 from broker.topics import Topics
 from dashboard.access import here
+from dashboard.words import at
+from store.answers import Said
 
 HEAR_S = 0.25
 AWAY = "The store does not answer. Nothing is lost: do it again once it runs."
@@ -30,6 +33,22 @@ AWAY = "The store does not answer. Nothing is lost: do it again once it runs."
 def name_here() -> str:
     """Return what the answers of who has the page open are signed with; without accounts, the login name."""
     return here().name or login()
+
+
+def called(label: str, reviewer: str, reviewed_at: str) -> str:
+    """Return who called an image what, and when: `Nora called it Coat at 12:01 UTC`."""
+    now = datetime.now(UTC)
+    who = reviewer or "Somebody"
+    return f"{who} called it {label}" + (f" at {at(reviewed_at, now)} UTC" if reviewed_at else "")
+
+
+def taking_back(name: str, given: Review, before: Said | None, standing: str) -> Review:
+    """Return the message that puts back what stood before an answer, which now stands as `standing`."""
+    key = (given.job_id, given.image)
+    if before is None:
+        return answer(name, key, "", how=given.how, stratum=given.stratum, replaces=standing)
+    how: How = "asked" if before.how == "asked" else "import" if before.how == "import" else "selection"
+    return answer(before.reviewer, key, before.label, how=how, stratum=before.stratum, replaces=standing)
 
 
 @dataclass
@@ -98,6 +117,7 @@ class Answers:
     def submit(self, reviews: Sequence[Review]) -> Sent:
         """Hand answers over; safe in any thread."""
         made = Sent(reviews)
+        made.done.set_running_or_notify_cancel()  # a page that is closed does not take its answers back
         self._new.put(made)
         self._connection.wake()
         return made
@@ -130,9 +150,9 @@ class Answers:
 
     def _end(self) -> None:
         """Let go of those that are answered, or for which nothing has come for too long."""
-        at = time.monotonic()
+        moment = time.monotonic()
         for one in list(self._under_way):
-            if len(one.told) == len(one.reviews) or at - one.heard_at > self._patience_s:
+            if len(one.told) == len(one.reviews) or moment - one.heard_at > self._patience_s:
                 missing = one.missing
                 self._outbox.drop(missing)
                 for review in missing:

@@ -12,7 +12,7 @@ from nicegui import html, ui
 from dashboard.access import Role, here
 
 STYLE = Path(__file__).with_name("style.css").read_text("utf-8")
-PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER))
+PAGES = (("Today", "/", Role.VIEWER), ("Jobs", "/jobs", Role.VIEWER), ("Review", "/review", Role.REVIEWER))
 """The name, the address, and the role without which a page is not in the head."""
 
 

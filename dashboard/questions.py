@@ -1,4 +1,4 @@
-"""Questions for one person at the page: drawn by chance as `review` does, and no two have the same at once."""
+"""Questions for one person at the page: drawn by chance, and no two people have the same at once."""
 
 import threading
 from dataclasses import dataclass

@@ -12,11 +12,10 @@ from nicegui import ui
 
 from broker.errors import BrokerProblem
 from broker.health import Health
-from broker.settings import Dashboard, Settings
-from dashboard import job, jobs, today
+from broker.settings import Dashboard
+from dashboard import job, jobs, review, today
 from dashboard.guard import Guard
 from dashboard.site import Site
-from dashboard.watch import Watch
 
 TURN_S = 0.5
 GRACE_S = 2
@@ -44,11 +43,11 @@ def listening(settings: Dashboard) -> socket.socket:
         raise BrokerProblem(f"{where}: {why}; [dashboard] port names another, or 0 for no page") from error
 
 
-def server(settings: Settings, watch: Watch, health: Health) -> uvicorn.Server:
+def server(site: Site, health: Health) -> uvicorn.Server:
     """Return the web server, ready to run."""
     return uvicorn.Server(
         uvicorn.Config(
-            Guard(_application(settings, watch, health)),
+            Guard(_application(site, health)),
             access_log=False,
             date_header=True,
             log_config=None,
@@ -59,18 +58,18 @@ def server(settings: Settings, watch: Watch, health: Health) -> uvicorn.Server:
     )
 
 
-def _application(settings: Settings, watch: Watch, health: Health) -> FastAPI:
+def _application(site: Site, health: Health) -> FastAPI:
     @contextlib.asynccontextmanager
     async def turning(_: FastAPI) -> AsyncIterator[None]:
         health.connected = True  # it serves without a broker too, and says so on the page
-        health.serves(f"serving {address_of(settings.dashboard)}")
+        health.serves(f"serving {address_of(site.settings.dashboard)}")
         task = asyncio.create_task(_turn(health))
         yield
         health.stopping()
         task.cancel()
 
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=turning)
-    _add_pages(made, Site(settings, watch))
+    _add_pages(made, site)
     ui.run_with(
         made,
         title="Tailorbird",
@@ -91,5 +90,5 @@ async def _turn(health: Health) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, jobs, job):
+    for page in (today, jobs, job, review):
         page.add(made, site)

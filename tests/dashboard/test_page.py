@@ -111,9 +111,15 @@ def test_every_page_fits_its_window(
     """Nothing needs scrolling sideways; a picture of each is kept to be looked at."""
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
-    for name, address in {"today": "/", "jobs": "/jobs", "job": f"/job?job_id={page.job('spring')}"}.items():
+    for name, address in {
+        "today": "/",
+        "jobs": "/jobs",
+        "job": f"/job?job_id={page.job('spring')}",
+        "review": f"/review?job_id={page.job('spring')}",
+    }.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
+        expect(tab.get_by_text("Looking for an image")).to_have_count(0, timeout=WAIT_MS)
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
         tab.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
