@@ -19,8 +19,10 @@ from broker.health import Health
 from broker.logs import last_word, log_line, set_up_logging
 from broker.notify import Notifier
 from broker.process import CANNOT_RUN
+from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
+from broker.topics import Topics
 from dashboard.answers import Answers
 from dashboard.server import address_of, listening, server
 from dashboard.site import Site
@@ -63,7 +65,7 @@ def _serve(settings: Settings) -> int:
     with (
         listening(settings.dashboard) as place,
         Watch(settings, failed) as watch,
-        Answers(settings, failed) as answers,
+        Answers(connection_of(settings), Topics(settings.broker.root), failed) as answers,
     ):
         web = server(Site(settings, watch, answers), health)
         log_line(log, "info", "page-served", url=address_of(settings.dashboard))

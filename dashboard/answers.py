@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from broker.connection import Connection
 from broker.messages import Correction, Review
-from broker.reviewer import PATIENCE_S, How, Outbox, answer, connection_of, is_taken, login
-from broker.settings import Settings
+from broker.reviewer import PATIENCE_S, How, Outbox, answer, is_taken, login
 from broker.topics import Topics
 from dashboard.access import here
 from dashboard.words import at
@@ -84,13 +84,21 @@ class Sent:
 
 
 class Answers:
-    """The thread, while the `with` block lasts. `failed` is called when it ends by a defect of its own."""
+    """The thread, and its connection, which nobody else has started, while the `with` block lasts.
+
+    `failed` is called when it ends by a defect of its own.
+    """
 
     def __init__(
-        self, settings: Settings, failed: Callable[[], None] = lambda: None, *, patience_s: float = PATIENCE_S
+        self,
+        connection: Connection,
+        topics: Topics,
+        failed: Callable[[], None] = lambda: None,
+        *,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._connection = connection_of(settings)
-        self._outbox = Outbox(self._connection, Topics(settings.broker.root))
+        self._connection = connection
+        self._outbox = Outbox(connection, topics)
         self._failed = failed
         self._patience_s = patience_s
         self._new: queue.SimpleQueue[Sent] = queue.SimpleQueue()

@@ -35,8 +35,9 @@ HELP_LINES = (
 class Desk:
     """The page's parts for one question after another, and the answers that were given on it."""
 
-    def __init__(self, site: Site, asking: Asking) -> None:
+    def __init__(self, site: Site, asking: Asking, *, some: bool) -> None:
         self._site = site
+        self._some = some
         self._asking = asking
         self._asked: Asked | None = None
         self._number = 0
@@ -51,17 +52,19 @@ class Desk:
         self._make()
 
     def _make(self) -> None:
-        with html.div().props("id=asked").on("keydown", js_handler=HELD_DOWN) as self._whole:
-            self._view = html.div()
-            with self._view:
-                note("Looking for an image\N{HORIZONTAL ELLIPSIS}")
-            self._status = html.p("").classes("said-now").props("role=status")
-            self._between = html.div()
-            self._buttons = (
-                html.div().classes("classes").props('role=group aria-label="What the image shows"')
-            )
-            self._actions = html.div().classes("bar-row actions").props("role=group aria-label=More")
-            self._actions.visible = False
+        self._whole = html.div().classes("question").props("id=asked").on("keydown", js_handler=HELD_DOWN)
+        with self._whole:
+            self._pictures = html.div().classes("pictures")
+            with html.div():
+                self._view = html.div()
+                with self._view:
+                    note("Looking for an image\N{HORIZONTAL ELLIPSIS}")
+                self._status = html.p("").classes("said-now").props("role=status")
+                self._between = html.div()
+                self._buttons = html.div().classes("classes").props("role=group")
+                self._buttons.props["aria-label"] = "What the image shows"
+                self._actions = html.div().classes("bar-row actions").props("role=group aria-label=More")
+                self._actions.visible = False
         with self._actions:
             self._button("A", "Agree", self._agreed)
             self._button("S", "Skip", self._skip)
@@ -166,7 +169,7 @@ class Desk:
             not_so = "" if label == asked.question.label else f", not {asked.question.label}"
             if told.standing in {review.review_id, *self._unsure}:
                 self._given.append((asked, review, told.standing))
-                self._say(f"\N{CHECK MARK} {label}{not_so}: stored")
+                self._say(f"\N{CHECK MARK} The last one: {label}{not_so}, stored")
             else:
                 self._say(f"\N{CHECK MARK} {told.reviewer or 'Somebody'} had called it {label} just before")
             await self._next()
@@ -254,11 +257,10 @@ class Desk:
     def _show(self, asked: Asked) -> None:
         self._asked = asked
         self._turn()
-        with self._view, html.div().classes("question"):
-            with html.div().classes("pictures"):
-                question_view.pictures(asked)
-            with html.div():
-                question_view.model_said(asked)
+        with self._pictures:
+            question_view.pictures(asked)
+        with self._view:
+            question_view.model_said(asked)
         self._actions.visible = True
         self._show_classes(asked.question.classes)
 
@@ -268,6 +270,7 @@ class Desk:
         self._number += 1
         self._whole.props["data-number"] = str(self._number)
         self._view.clear()
+        self._pictures.clear()
 
     def _show_classes(self, classes: Sequence[str]) -> None:
         if classes == self._classes:
@@ -282,19 +285,11 @@ class Desk:
         """Say what to do where there is no image, or none that is not answered."""
         self._asked = None
         empty = await asyncio.to_thread(self._asking.is_empty)
-        inbox = self._site.settings.ingest_agent.inbox
         self._turn()
         self._show_classes(())
         self._actions.visible = bool(self._given)
         with self._view:
-            if empty:
-                note(f"No image is like that. Drop photos into {inbox}, or review other images.", "empty")
-            else:
-                note(
-                    "Nothing is left to ask: every image here is answered, or you skipped it. Skipped images"
-                    " come again when you load this page anew.",
-                    "empty",
-                )
+            note(question_view.nothing_left(self._site.settings, empty=empty, some=self._some), "empty")
             with html.div().classes("bar-row"):
                 html.a("All images", href="/review").classes("plain")
                 html.a("Jobs", href="/jobs").classes("plain")

@@ -3,6 +3,7 @@
 from nicegui import html
 
 from broker.doubts import BETWEEN_REASONS, doubt
+from broker.settings import Settings
 from dashboard.answers import called
 from dashboard.frame import address, card, picture
 from dashboard.questions import Asked, Progress
@@ -48,6 +49,19 @@ def _doubts(one: Question) -> str:
     return doubt(one.verdict, filter(None, one.reasons.split(BETWEEN_REASONS)))
 
 
+def nothing_left(settings: Settings, *, empty: bool, some: bool) -> str:
+    """Return what to do where no image is left, or none was there; `some`: the address had named them."""
+    if not empty:
+        return (
+            "Nothing is left to ask: every image here is answered, or you skipped it."
+            " Skipped images come again when you load this page anew."
+        )
+    if some:
+        return "No image is like that: it may have been deleted with old data. Review others."
+    inbox = settings.ingest_agent.inbox
+    return f"No image yet. Drop photos, or a folder of photos, into {inbox}: then come back."
+
+
 def progress(now: Progress, given: int) -> None:
     """Show the true accuracy with its interval, and how much is still to be answered."""
     found, needed = now.standing.accuracy, now.standing.needed()
@@ -57,7 +71,7 @@ def progress(now: Progress, given: int) -> None:
         card("True accuracy", percent(found.value) if known else "not known yet", between)
         card(
             f"For {HALF_WIDTH}",
-            count(needed, "answers") + " more" if needed else "\N{CHECK MARK} known",
+            f"{count(needed)} more" if needed else "\N{CHECK MARK} known",
             f"{count(found.images, 'answers')} so far",
         )
         promised = NONE if now.expected is None else percent(now.expected)

@@ -34,7 +34,7 @@ def add(_: FastAPI, site: Site) -> None:
                 return
             asking = Asking(site.settings.store, scope, reservations, SystemRandom())
             ui.context.client.on_delete(asking.let_go)
-            page = Desk(site, asking)
+            page = Desk(site, asking, some=scope != Scope())
         ui.timer(0, page.begin, once=True)
 
 

@@ -48,9 +48,8 @@ class Selecting:
         with html.div().classes("selecting").props('role=group aria-label="Selected images"') as self._row:
             with html.div().classes("bar-row"):
                 self._number = html.span().classes("number").props("role=status")
-                self._button("Select all shown", self._all)
-                self._button("Clear", self._none)
-            with html.div().classes("bar-row"):
+                self._button("All shown", self._all)
+                self._button("None", self._none)
                 with html.label():
                     html.span("These are")
                     with html.select().classes("plain") as choice:
@@ -130,7 +129,8 @@ class Selecting:
         with self._number:
             html.span(f"{count(len(self._chosen), 'images')} selected")
         self._store.props["disabled"] = self._busy or not (self._chosen and self._label)
-        self._back.props["disabled"] = self._busy or not self._stored
+        self._back.props["disabled"] = self._busy
+        self._back.visible = bool(self._stored)
         for button in (self._store, self._back):
             button.update()
 

@@ -96,9 +96,9 @@ async def show(site: Site, one: Seen, png: bytes | None, changed: Changed | None
             f"Answered by model {one.model_version}, {one.predicted_at[:19].replace('T', ' ')} UTC"
         ).classes("faint")
         opinions = Opinions(site, (one.job_id, one.image), changed)
-        await opinions.show()
         html.button("Close").classes("plain").props("type=button autofocus").on("click", dialog.close)
     dialog.on("hide", dialog.delete)
+    await opinions.show()
     dialog.open()
 
 

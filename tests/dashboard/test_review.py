@@ -64,7 +64,7 @@ def said(tab: Tab, words: str | re.Pattern[str]) -> None:
 
 
 def test_keys_review_and_undo(tab: Tab, dropped: Dropped) -> None:
-    """A number names a class, A agrees, S skips, U takes back; what is said to be stored is in the database."""
+    """A number names a class, A agrees, S skips, U takes back; what is said to be stored is stored."""
     first = opened(tab, dropped)
     expect(tab.locator(".card").filter(has_text="True accuracy")).to_contain_text("not known yet")
     tab.keyboard.press("9")
@@ -73,7 +73,7 @@ def test_keys_review_and_undo(tab: Tab, dropped: Dropped) -> None:
     second = shown(tab, 2)
     assert first != second
     tab.keyboard.press("a")
-    said(tab, f"{dropped.predicted(second)}: stored")
+    said(tab, f"{dropped.predicted(second)}, stored")
     assert {first: "Bag", second: dropped.predicted(second)} == dropped.reviews
     expect(tab.locator(".card").filter(has_text="Yours")).to_contain_text(re.compile(r"2\s+answers"))
     third = shown(tab, 3)
@@ -154,7 +154,7 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
     tab.get_by_role("button", name="Undo").click()
     expect(tab.locator(".selecting")).to_contain_text(re.compile(r"5\s+images taken back"))
     assert {} == dropped.reviews
-    tab.get_by_role("button", name="Select all shown").click()
+    tab.get_by_role("button", name="All shown").click()
     expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(10, timeout=WAIT_MS)
 
 
