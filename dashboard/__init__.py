@@ -1,1 +1,1 @@
-"""What people look at: one page on this machine, which reads and changes nothing."""
+"""What people look at: one page on this machine, which reads the database and sends people's answers."""

@@ -26,7 +26,7 @@ from dashboard.words import at
 from store.answers import Said
 
 HEAR_S = 0.25
-AWAY = "The store does not answer. Nothing is lost: do it again once it runs."
+AWAY = "The store does not answer: do it again once it runs; twice does no harm."
 """What to say where an answer was not stored."""
 
 
