@@ -1,7 +1,9 @@
 """People's answers on their way: on a line within the process, with a store that may be deaf."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 
@@ -11,6 +13,8 @@ from broker.reviewer import answer
 from dashboard.answers import Answers, Sent, taking_back
 from store.answers import Said
 from tests.cli.fake_store import TOPICS, fake_store
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -24,6 +28,12 @@ def answers(broker: MemoryBroker) -> Iterator[Answers]:
     """The page's thread, which is not patient."""
     with Answers(broker.connect("page", [TOPICS.corrections()]), TOPICS, patience_s=1.0) as made:
         yield made
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """Run it in a thread of its own: in this one the browser's tests may have left a loop that runs."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
 
 
 def given(*images: str) -> list[Review]:
@@ -43,7 +53,7 @@ def test_answers_of_two_people_do_not_wait_for_each_other(broker: MemoryBroker, 
         return first, second
 
     with fake_store(broker, lambda review: review.image != "bad"):
-        first, second = asyncio.run(both())
+        first, second = run(both())
 
     assert (good, [], []) == (second.taken, second.refused, second.missing)
     assert ([], lost) == (first.taken, first.missing)
@@ -63,8 +73,8 @@ def test_answer_of_somebody_who_left_is_stored(broker: MemoryBroker, answers: An
         return sent
 
     with fake_store(broker) as heard:
-        asyncio.run(leaves())
-        assert [] == asyncio.run(stays()).missing
+        run(leaves())
+        assert [] == run(stays()).missing
 
     assert ["a", "b"] == [review.image for review in heard]
 

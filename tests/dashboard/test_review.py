@@ -112,6 +112,7 @@ def test_keys_that_are_held_or_meant_for_others_are_no_answers(tab: Tab, dropped
         tab.keyboard.down("3")
     tab.keyboard.up("3")
     said(tab, re.compile("Pullover.*stored"))
+    shown(tab, 2)
     assert {first: "Pullover"} == dropped.reviews
     tab.keyboard.press("u")
     said(tab, "was taken back")
