@@ -268,7 +268,9 @@ class Review(Message, frozen=True, kw_only=True):
     """What somebody says an image shows; the latest stands. An empty label takes the answer back.
 
     `how` says why this image: `asked` when it was drawn at random from its stratum, so that it counts for
-    the true accuracy; `selection` and `import` when somebody chose it.
+    the true accuracy; `selection` and `import` when somebody chose it. `replaces` names the answer that its
+    giver has seen, "" for none: if another one stands by then, this one changes nothing. None: whatever
+    stands is replaced.
     """
 
     review_id: Id
@@ -279,10 +281,15 @@ class Review(Message, frozen=True, kw_only=True):
     reviewed_at: Time
     how: Literal["asked", "selection", "import"] = "selection"
     stratum: Text = ""
+    replaces: IdOrNone | None = None
 
 
 class Correction(Message, frozen=True, kw_only=True):
-    """A review that stands in the database, for other systems to follow: right label and predicted one."""
+    """A review that stands in the database, for other systems to follow: right label and predicted one.
+
+    `review_id` is the one that came, `standing` the one that stands now: another, if this one changed
+    nothing.
+    """
 
     review_id: Id
     job_id: Id
@@ -295,6 +302,7 @@ class Correction(Message, frozen=True, kw_only=True):
     model_version: Text
     reviewer: Text
     reviewed_at: Time
+    standing: IdOrNone = ""
 
 
 class Event(Message, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from cli.review import JobOption, ReviewerOption
 from cli.screen import progress, say, table
 
 if TYPE_CHECKING:
-    from cli.reviewer import How
+    from broker.reviewer import How
     from store.selections import Labelled, Selection
 
 SAMPLE = 10
@@ -100,9 +100,10 @@ def _show(found: Sequence["Labelled"], to: str) -> None:
 
 def stand(settings: Settings, name: str | None, answers: Sequence[Answer], how: "How") -> None:
     """Publish answers and wait for all of them with a progress bar. Raises Wrong when some do not stand."""
+    from broker.reviewer import login
     from cli.ending import Ending
     from cli.review_screen import counted
-    from cli.reviewer import login, reviewing
+    from cli.reviewer import reviewing
 
     missing = 0
     with (

@@ -69,11 +69,12 @@ def expect_images(settings: Settings, scope: "Scope") -> None:
 
 def _sit(settings: Settings, scope: "Scope", name: str | None, limit: int | None) -> None:
     from broker.originals import original
+    from broker.reviewer import login
     from cli.ending import Ending
     from cli.keys import keys
     from cli.pictures import Way, way_of
     from cli.review_screen import counted
-    from cli.reviewer import login, reviewing
+    from cli.reviewer import reviewing
     from cli.sitting import Sitting
     from store.questions import Questions
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.messages import Review
+from broker.reviewer import Reviewer
 from cli.keys import ReadKey
 from cli.pictures import Way
 from cli.review_screen import QUIT, SKIP, UNDO, accuracy_line, choices, legend, shown
-from cli.reviewer import Reviewer
 from store.kept import kept_image
 from store.queries import Connection
 from store.questions import Question, Questions, question

@@ -1,1 +1,1 @@
-"""What people look at: one page on this machine, which reads, and puts dropped photos into the inbox."""
+"""What people look at: one page, which reads the database, sends people's answers, and takes in photos."""

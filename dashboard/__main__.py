@@ -19,11 +19,15 @@ from broker.health import Health
 from broker.logs import last_word, log_line, set_up_logging
 from broker.notify import Notifier
 from broker.process import CANNOT_RUN
+from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
+from broker.topics import Topics
+from dashboard.answers import Answers
 from dashboard.gate import Gate
 from dashboard.place import url_of
 from dashboard.server import listening, server
+from dashboard.site import Site
 from dashboard.watch import Watch
 
 SERVICE = "dashboard"
@@ -57,13 +61,17 @@ def _serve(settings: Settings) -> int:
     defect: list[str] = []
 
     def failed() -> None:
-        defect.append("the thread that listens has ended")
+        defect.append("a thread of the page's has ended")
         web.should_exit = True
 
     gate = Gate(settings.dashboard, settings.paths.state)
     gate.check()
-    with listening(settings.dashboard) as place, Watch(settings, failed) as watch:
-        web = server(settings, watch, health, gate)
+    with (
+        listening(settings.dashboard) as place,
+        Watch(settings, failed) as watch,
+        Answers(connection_of(settings), Topics(settings.broker.root), failed) as answers,
+    ):
+        web = server(Site(settings, watch, answers), health, gate)
         log_line(log, "info", "page-served", url=url_of(settings.dashboard))
         _run(web, place)
     return 1 if defect else 0

@@ -17,6 +17,7 @@ PAGES = (
     ("Drop", "/drop", Role.REVIEWER),
     ("Jobs", "/jobs", Role.VIEWER),
     ("Quality", "/quality", Role.VIEWER),
+    ("Review", "/review", Role.REVIEWER),
     ("System", "/system", Role.VIEWER),
 )
 """The name, the address, and the role without which a page is not in the head."""

@@ -12,15 +12,18 @@ from nicegui import html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.access import Role, here
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note, write
 from dashboard.job_figures import Found, ask, head, times
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
+from dashboard.selecting import Selecting
 from dashboard.site import Site
 from dashboard.tiles import Pictures, tiles
 from dashboard.words import at, count
-from store import browsing, queries
+from store import answers, browsing, queries
+from store.answers import Key, Said
 from store.browsing import ClassCounts, Doubt, Order, Seen, Wanted
 from store.queries import FailureRow, Job
 
@@ -39,7 +42,7 @@ def add(made: FastAPI, site: Site) -> None:
     async def page_job(
         job_id: str = "", label: str = "", doubt: str = "", order: str = "", page: int = 1
     ) -> None:
-        await _job(site.settings, wanted_of(job_id, label, doubt, order), page)
+        await _job(site, wanted_of(job_id, label, doubt, order), page)
 
     @made.get("/job.csv")
     def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> Response:
@@ -55,9 +58,9 @@ def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:
     return Wanted(job_id, label or None, doubts.get(doubt, "all"), orders.get(order, "name"))
 
 
-async def _job(settings: Settings, wanted: Wanted, page: int) -> None:
+async def _job(site: Site, wanted: Wanted, page: int) -> None:
     try:
-        found = await asyncio.to_thread(ask, settings, wanted.job_id)
+        found = await asyncio.to_thread(ask, site.settings, wanted.job_id)
     except SettingsError as problem:
         with frame("Job", "/jobs"):
             note(str(problem), "trouble")
@@ -70,7 +73,7 @@ async def _job(settings: Settings, wanted: Wanted, page: int) -> None:
             html.a("All jobs", href="/jobs")
         return
     with frame(name_of(found.job), "/jobs"):
-        shown = _Shown(settings, found, wanted, page)
+        shown = _Shown(site, found, wanted, page)
         await shown.begin()
     if found.job.state == "open":
         shown.timer = ui.timer(LOOK_S, shown.look, immediate=False)
@@ -79,13 +82,14 @@ async def _job(settings: Settings, wanted: Wanted, page: int) -> None:
 class _Shown:
     """The page's parts, which follow an open job until it is closed."""
 
-    def __init__(self, settings: Settings, found: Found, wanted: Wanted, page: int) -> None:
-        self._settings = settings
+    def __init__(self, site: Site, found: Found, wanted: Wanted, page: int) -> None:
+        self._settings = site.settings
         self._found = found
         self.timer: ui.timer | None = None
         self._head = html.div()
         html.h2("Images")
-        self._images = _Images(settings, found, wanted, page)
+        self._place = html.div()
+        self._images = _Images(site, found, wanted, page)
         self._failures = html.div()
         html.h2("Where the time went")
         self._times = html.div()
@@ -93,6 +97,8 @@ class _Shown:
     async def begin(self) -> None:
         """Show all parts."""
         self._figures()
+        with self._place:
+            await self._images.make()
         await self._images.show()
         await self._failed()
 
@@ -130,17 +136,22 @@ class _Shown:
 class _Images:
     """The grid with its filters. The address follows, so that a view can be kept and sent."""
 
-    def __init__(self, settings: Settings, found: Found, wanted: Wanted, page: int) -> None:
-        self._settings = settings
+    def __init__(self, site: Site, found: Found, wanted: Wanted, page: int) -> None:
+        self._site = site
+        self._page = page
         self._classes = found.classes
         self._wanted = wanted
         self._buttons: list[tuple[html.button, dict[str, Any]]] = []
         self._shown = 0
         self._labels: dict[str, html.button] = {}
+
+    async def make(self) -> None:
+        """Make the filters, and the places for images."""
         self._make_filters()
+        await self._selecting.make()
         self._grid = html.div()
         self._pager = Pager(PAGE, "images", self._turned)
-        self._pager.page = page
+        self._pager.page = self._page
 
     async def _choose(self, **changed: Any) -> None:
         self._wanted = replace(self._wanted, **changed)
@@ -168,17 +179,18 @@ class _Images:
         wanted, total = self._wanted, browsing.count(self._classes, self._wanted)
         offset = self._pager.offset(total)
 
-        def asked() -> tuple[list[Seen], Pictures]:
-            with queries.reading(self._settings.store) as connection:
+        def asked() -> tuple[list[Seen], Pictures, dict[Key, Said]]:
+            with queries.reading(self._site.settings.store) as connection:
                 seen = browsing.images_page(connection, wanted, offset=offset, limit=PAGE)
-                return seen, browsing.pictures(connection, seen)
+                said = answers.said(connection, [(one.job_id, one.image) for one in seen])
+                return seen, browsing.pictures(connection, seen), said
 
-        seen, pictures = await asyncio.to_thread(asked)
+        seen, pictures, self._selecting.said = await asyncio.to_thread(asked)
         self._shown = len(seen)
         self._grid.clear()
         with self._grid:
             if seen:
-                tiles(self._settings, seen, pictures)
+                tiles(self._site, seen, pictures, self._selecting)
             else:
                 note("No image of this job is like that: choose another class, or All.", "empty")
         self._pager.told(total)
@@ -187,7 +199,7 @@ class _Images:
     def _make_filters(self) -> None:
         with html.div().classes("bar-row").props('role=group aria-label="Class"'):
             self._button("All classes", label=None)
-            self._row = html.span().classes("classes")
+            self._row = html.span().classes("class-names")
         self._name_classes()
         with html.div().classes("bar-row"):
             for doubt, words in DOUBTS.items():
@@ -195,6 +207,11 @@ class _Images:
             html.span().classes("grow")
             for order, words in ORDERS.items():
                 self._button(words, order=order)
+            may = here().role >= Role.REVIEWER
+            self._review = html.a("Review").classes("plain")
+            self._review.visible = may
+            self._selecting = Selecting(self._site, self.show)
+            self._selecting.switch.visible = may
             self._csv = html.a("").classes("plain").props("download")
 
     def _name_classes(self) -> None:
@@ -219,6 +236,8 @@ class _Images:
             pressed = all(getattr(self._wanted, name) == value for name, value in choice.items())
             button.props["aria-pressed"] = str(pressed).lower()
         self._csv.props["href"] = self._address("/job.csv")
+        self._review.props["href"] = address("/review", job_id=self._wanted.job_id, label=self._wanted.label)
+        write(self._review, "Review this class" if self._wanted.label else "Review this job")
         write(self._csv, f"CSV of {count(total, 'images')}")
 
     def _address(self, path: str, **more: object) -> str:

@@ -4,7 +4,6 @@ Only what has a row as a prediction or a failure, below its job's folder, reache
 begins like a picture that browsers show, sent as just that.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from dashboard.declared import amount
 from dashboard.frame import address
 from dashboard.site import Site
 from store import queries
-from store.browsing import Seen
+from store.answers import Key
 from store.dropped import whence
 
 MOST_BYTES = 67_108_864
@@ -71,23 +70,27 @@ def add(made: FastAPI, site: Site) -> None:
         )
 
 
-async def photo(settings: Settings, seen: Seen) -> None:
-    """Show the photo that became these pixels, or say why there is none to show."""
+def why_none(settings: Settings, key: Key) -> str:
+    """Return why there is no photo to show of an image, "" where there is one."""
+    try:
+        os.close(find(settings, *key).descriptor)
+    except NoPhoto as why:
+        return str(why)
+    return ""
+
+
+def photo(key: Key, why: str) -> None:
+    """Show the photo of an image; or say `why` there is none, as `why_none` found."""
+    job_id, image = key
     with html.figure():
-        try:
-            await asyncio.to_thread(_check, settings, seen)
-        except NoPhoto as why:
-            html.figcaption(str(why))
+        if why:
+            html.figcaption(why)
             return
-        where = address("/original", job_id=seen.job_id, image=seen.image)
+        where = address("/original", job_id=job_id, image=image)
         with html.a(href=where).props('target="_blank"').classes("original") as link:
-            link.props["aria-label"] = f"{seen.image}, the photo, in a window of its own"
-            html.img(src=where, alt=f"{seen.image}, the photo")
+            link.props["aria-label"] = f"{image}, the photo, in a window of its own"
+            html.img(src=where, alt=f"{image}, the photo")
         html.figcaption("The photo, as it lies in the inbox now")
-
-
-def _check(settings: Settings, seen: Seen) -> None:
-    os.close(find(settings, seen.job_id, seen.image).descriptor)
 
 
 def find(settings: Settings, job_id: str, image: str) -> Photo:

@@ -13,15 +13,14 @@ from nicegui import ui
 from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.listeners import EVERY_ADDRESS
-from broker.settings import Dashboard, Settings
-from dashboard import drop, event_log, exports, job, jobs, mishaps, originals, quality, system, today
+from broker.settings import Dashboard
+from dashboard import drop, event_log, exports, job, jobs, mishaps, originals, quality, review, system, today
 from dashboard.certificate import Certificate
 from dashboard.gate import Gate
 from dashboard.guard import Guard
 from dashboard.leaving import Leaving
 from dashboard.place import url_of
 from dashboard.site import Site
-from dashboard.watch import Watch
 
 TURN_S = 0.5
 GRACE_S = 2
@@ -44,10 +43,10 @@ def listening(settings: Dashboard) -> socket.socket:
         raise BrokerProblem(f"{where}: {why}; [dashboard] port names another, or 0 for no page") from error
 
 
-def server(settings: Settings, watch: Watch, health: Health, gate: Gate) -> uvicorn.Server:
+def server(site: Site, health: Health, gate: Gate) -> uvicorn.Server:
     """Return the web server, ready to run. Raises BrokerProblem where its certificate cannot be used."""
-    certificate = Certificate(settings.dashboard) if gate.tls else None
-    application = _application(settings, watch, health, certificate)
+    certificate = Certificate(site.settings.dashboard) if gate.tls else None
+    application = _application(site, health, certificate)
     return uvicorn.Server(
         uvicorn.Config(
             Guard(application, gate),
@@ -62,20 +61,18 @@ def server(settings: Settings, watch: Watch, health: Health, gate: Gate) -> uvic
     )
 
 
-def _application(
-    settings: Settings, watch: Watch, health: Health, certificate: Certificate | None
-) -> FastAPI:
+def _application(site: Site, health: Health, certificate: Certificate | None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def turning(_: FastAPI) -> AsyncIterator[None]:
         health.connected = True  # it serves without a broker too, and says so on the page
-        health.serves(f"serving {url_of(settings.dashboard)}")
+        health.serves(f"serving {url_of(site.settings.dashboard)}")
         task = asyncio.create_task(_turn(health, certificate))
         yield
         health.stopping()
         task.cancel()
 
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=turning)
-    _add_pages(made, Site(settings, watch))
+    _add_pages(made, site)
     ui.run_with(
         made,
         title="Tailorbird",
@@ -101,5 +98,6 @@ async def _turn(health: Health, certificate: Certificate | None) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    for page in (today, drop, jobs, job, originals, quality, system, event_log, exports, mishaps):
+    pages = (today, drop, jobs, job, originals, quality, review, system, event_log, exports, mishaps)
+    for page in pages:
         page.add(made, site)

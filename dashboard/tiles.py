@@ -1,19 +1,36 @@
 """Images as tiles: what was seen, what it was called, how sure; a click shows all probabilities."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
-from nicegui import html, ui
+from nicegui import events, html, ui
 
 from broker.doubts import BETWEEN_REASONS, doubt
-from broker.settings import Settings
 from dashboard.frame import address, note, picture
-from dashboard.originals import photo
+from dashboard.opinions import Opinions
+from dashboard.originals import photo, why_none
+from dashboard.site import Site
 from dashboard.words import ROOT, percent
 from store import browsing, queries
+from store.answers import Key, Said
 from store.browsing import Seen
 
 Pictures = Mapping[tuple[str, str], bytes]
+Changed = Callable[[], Awaitable[None]]
+
+
+class Picking(Protocol):
+    """Who decides what a click on a tile means, and knows what people said."""
+
+    said: dict[Key, Said]
+    changed: Changed
+
+    def picked(self, one: Seen, *, shift: bool) -> bool:
+        """Take a click; False where the image is to be shown."""
+
+    def shows(self, tiles: dict[Key, html.button]) -> None:
+        """Take over which tiles are shown, in their order."""
 
 
 def said_of(one: Seen) -> str:
@@ -22,42 +39,66 @@ def said_of(one: Seen) -> str:
 
 
 def tiles(
-    settings: Settings, seen: Sequence[Seen], pictures: Pictures, folders: Mapping[str, str] | None = None
+    site: Site,
+    seen: Sequence[Seen],
+    pictures: Pictures,
+    picking: Picking | None = None,
+    folders: Mapping[str, str] | None = None,
 ) -> None:
-    """Show images side by side; with `folders` (by job) each with a link to its job."""
+    """Show images side by side, with `folders` (by job) each with a link to its job.
+
+    `picking` is asked what a click means.
+    """
+    said = picking.said if picking else {}
+    made = {}
     with html.div().classes("tiles"):
         for one in seen:
+            key = (one.job_id, one.image)
             with html.div().classes("tile-of"):
-                _tile(settings, one, pictures.get((one.job_id, one.image)))
+                made[key] = _tile(site, one, pictures.get(key), said.get(key), picking)
                 if folders is not None:
-                    folder = folders.get(one.job_id, one.job_id) or ROOT
-                    link = html.a(folder, href=address("/job", job_id=one.job_id))
-                    link.props["aria-label"] = f"{folder}, the job of {one.image}"
+                    _link(one, folders.get(one.job_id, one.job_id) or ROOT)
+    if picking is not None:
+        picking.shows(made)
 
 
-def _tile(settings: Settings, one: Seen, png: bytes | None) -> None:
-    async def opened() -> None:
-        await show(settings, one, png)
+def _link(one: Seen, folder: str) -> None:
+    link = html.a(folder, href=address("/job", job_id=one.job_id))
+    link.props["aria-label"] = f"{folder}, the job of {one.image}"
 
-    with html.button().classes("tile").props("type=button").on("click", opened):
+
+def _tile(
+    site: Site, one: Seen, png: bytes | None, said: Said | None, picking: Picking | None
+) -> html.button:
+    async def clicked(event: events.GenericEventArguments) -> None:
+        if picking is None or not picking.picked(one, shift=bool(event.args)):
+            await show(site, one, png, picking.changed if picking else None)
+
+    tile = html.button().classes("tile").props("type=button")
+    with tile.on("click", clicked, js_handler="(event) => emit(event.shiftKey)"):
         picture(png, "")
         with html.span().classes("what"):
             html.span(one.label)
             html.span(percent(one.confidence))
-        if said := said_of(one):
-            html.span(said).classes("doubt")
+        if doubts := said_of(one):
+            html.span(doubts).classes("doubt")
+        if said is not None:
+            right = "\N{CHECK MARK}" if said.label == one.label else "\N{NOT EQUAL TO}"
+            html.span(f"{right} {said.label}, {said.reviewer or 'somebody'}").classes("people")
         name = html.span(one.image).classes("file")
         name.props["title"] = one.image
+    return tile
 
 
-async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
-    """Open a window with one image, large, and all its probabilities."""
+async def show(site: Site, one: Seen, png: bytes | None, changed: Changed | None = None) -> None:
+    """Open a window with one image, large, all its probabilities, and what people say of it."""
 
     def asked() -> dict[str, float]:
-        with queries.reading(settings.store) as connection:
+        with queries.reading(site.settings.store) as connection:
             return browsing.probabilities(connection, one.job_id, one.image)
 
-    shares = await asyncio.to_thread(asked)
+    key = (one.job_id, one.image)
+    shares, why = await asyncio.to_thread(asked), await asyncio.to_thread(why_none, site.settings, key)
     # Beside the tiles, which may be made anew while it is open.
     with ui.context.client.content:
         dialog = ui.dialog()
@@ -65,7 +106,7 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
     with dialog, html.div().classes("detail"):
         html.h2(one.image)
         with html.div().classes("both"):
-            await photo(settings, one)
+            photo(key, why)
             with html.figure():
                 picture(png, f"{one.image} as the model saw it")
                 html.figcaption("28 by 28 pixels, as the model saw it" if png else "Its pixels are not kept.")
@@ -79,7 +120,9 @@ async def show(settings: Settings, one: Seen, png: bytes | None) -> None:
         html.p(
             f"Answered by model {one.model_version}, {one.predicted_at[:19].replace('T', ' ')} UTC"
         ).classes("faint")
+        opinions = Opinions(site, key, changed)
         html.button("Close").classes("plain").props("type=button autofocus").on("click", dialog.close)
+    await opinions.show()
     dialog.open()
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI
 from nicegui import html, ui
 
-from broker.settings import Settings
 from dashboard.frame import Table, card, frame, note
 from dashboard.site import Site
 from dashboard.tiles import tiles
-from dashboard.watch import Present, Stored, Watch
+from dashboard.watch import Present, Stored
 from dashboard.words import NONE, at, count, lasting
 from store.times import seconds_between, stamp_of
 
@@ -31,7 +30,7 @@ def add(_: FastAPI, site: Site) -> None:
     @ui.page("/")
     async def page_today() -> None:
         with frame("Today", "/"):
-            page = _Today(site.settings, site.watch)
+            page = _Today(site)
             await page.look()
         ui.timer(LOOK_S, page.look, immediate=False)
 
@@ -39,9 +38,8 @@ def add(_: FastAPI, site: Site) -> None:
 class _Today:
     """The page's parts, each made anew only when what it shows has changed."""
 
-    def __init__(self, settings: Settings, watch: Watch) -> None:
-        self._settings = settings
-        self._watch = watch
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._shown: dict[str, object] = {}
         self._holding = False
         self._parts = {name: html.div() for name in ("troubles", "figures", "alerts")}
@@ -60,7 +58,7 @@ class _Today:
 
     async def look(self) -> None:
         """Ask for the present, and show what is new in it."""
-        now = await asyncio.to_thread(self._watch.present)
+        now = await asyncio.to_thread(self._site.watch.present)
         stored = now.stored
         troubles = _troubles(now)
         self._show("troubles", troubles, lambda: _told(troubles))
@@ -84,9 +82,9 @@ class _Today:
 
     def _latest(self, stored: Stored) -> None:
         if stored.latest:
-            tiles(self._settings, stored.latest, stored.pictures, stored.folders)
+            tiles(self._site, stored.latest, stored.pictures, folders=stored.folders)
         else:
-            inbox = self._settings.ingest_agent.inbox
+            inbox = self._site.settings.ingest_agent.inbox
             note(
                 f"No image yet. Drop photos, or a folder of photos, into {inbox}, or on the page Drop: they"
                 " appear here.",

@@ -1,13 +1,16 @@
 """What stands in the database about some images of a job: the answer, and what people say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
 from store.schema import predictions, reviews
 from store.statements import NAMES_ASKED
+
+Key = tuple[str, str]
+"""A job and an image."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,31 @@ class Answered:
     confidence: float
     suspect: bool
     right: str | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person says of an image, and how that came about."""
+
+    label: str
+    reviewer: str
+    reviewed_at: str
+    how: str
+    stratum: str
+    review_id: str
+
+
+def said(connection: sa.Connection, keys: Sequence[Key]) -> dict[Key, Said]:
+    """Return what people say of these images, of those that somebody has looked at."""
+    r, found = reviews.c, dict[Key, Said]()
+    for job_id in {key[0] for key in keys}:
+        images = [image for job, image in keys if job == job_id]
+        for start in range(0, len(images), NAMES_ASKED):
+            wanted = (r.job_id == job_id, r.image.in_(images[start : start + NAMES_ASKED]))
+            columns = [r[field.name] for field in fields(Said)]
+            for row in connection.execute(sa.select(r.image, *columns).where(*wanted)):
+                found[job_id, row.image] = Said(*row[1:])
+    return found
 
 
 def answered(connection: sa.Connection, job_id: str, images: Sequence[str]) -> dict[str, Answered]:

@@ -13,7 +13,8 @@ def write_review(session: Session, review: Review, stored_at: str) -> Correction
     """Write an answer, or take one back; return what stands now, or why the answer cannot be taken.
 
     Answers go by the time at which they were given, which is the store's own where somebody's clock runs
-    ahead: else a wrong clock would settle an image for ever. One that comes late, or twice, changes nothing.
+    ahead: else a wrong clock would settle an image for ever. One that comes late, or twice, changes nothing;
+    nor does one that was to replace another than stands, since its giver has not seen what does.
     """
     row = session.run(sql.SELECT_REVIEWED, (review.job_id, review.image)).first()
     if row is None:
@@ -21,10 +22,16 @@ def write_review(session: Session, review: Review, stored_at: str) -> Correction
     if not _is_class(review.label, row.classes):
         return f"Review: {review.label[:40]!r} is no class of {row.model_version}"
     at = min(stamp(review.reviewed_at), stored_at)
-    if at < max(row.reviewed_at or "", row.withdrawn_at or ""):
-        return _told(review, row, row.reviewed or "", row.reviewer or "", row.reviewed_at or row.withdrawn_at)
+    if at < max(row.reviewed_at or "", row.withdrawn_at or "") or not _has_seen(review, row.review_id or ""):
+        when = row.reviewed_at or row.withdrawn_at or at
+        return _told(review, row, row.reviewed or "", row.reviewer or "", when, row.review_id or "")
     _write(session, review, at)
-    return _told(review, row, review.label, review.reviewer, at)
+    return _told(review, row, review.label, review.reviewer, at, review.review_id if review.label else "")
+
+
+def _has_seen(review: Review, standing: str) -> bool:
+    """Tell whether an answer was given by somebody who knew the one that stands; it may be the same again."""
+    return review.replaces is None or standing in {review.replaces, review.review_id}
 
 
 def _is_class(label: str, classes: str | None) -> bool:
@@ -32,7 +39,7 @@ def _is_class(label: str, classes: str | None) -> bool:
     return not label or not known or label in known
 
 
-def _told(review: Review, row: Any, label: str, reviewer: str, at: str) -> Correction:
+def _told(review: Review, row: Any, label: str, reviewer: str, at: str, standing: str) -> Correction:
     return Correction(
         review_id=review.review_id,
         job_id=review.job_id,
@@ -45,6 +52,7 @@ def _told(review: Review, row: Any, label: str, reviewer: str, at: str) -> Corre
         model_version=row.model_version,
         reviewer=reviewer,
         reviewed_at=at,
+        standing=standing,
     )
 
 

@@ -139,7 +139,7 @@ CLOSE_ALERT = "UPDATE alerts SET state = 'closed', closed_at = ?, detail = detai
 
 SELECT_REVIEWED = """
 SELECT p.label, p.confidence, p.model_version, j.source, j.folder, m.classes,
-  r.label AS reviewed, r.reviewer, r.reviewed_at, w.withdrawn_at
+  r.label AS reviewed, r.reviewer, r.reviewed_at, r.review_id, w.withdrawn_at
 FROM predictions p JOIN jobs j ON j.job_id = p.job_id
   LEFT JOIN models m ON m.version = p.model_version
   LEFT JOIN reviews r ON r.job_id = p.job_id AND r.image = p.image

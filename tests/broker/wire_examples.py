@@ -92,6 +92,7 @@ EXAMPLES: dict[str, Message] = {
         reviewed_at=AT,
         how="asked",
         stratum="0.5-0.7",
+        replaces="",
     ),
     "correction.json": Correction(
         review_id=BATCH,
@@ -105,6 +106,7 @@ EXAMPLES: dict[str, Message] = {
         model_version="2026-03-01-1",
         reviewer="anna",
         reviewed_at=AT,
+        standing=BATCH,
     ),
     "receipt.json": Receipt(
         batch_id=BATCH,

@@ -8,10 +8,10 @@ import pytest
 
 from broker.memory import MemoryBroker
 from broker.messages import PixelBatch, Review, ShadowBatch
+from broker.reviewer import Reviewer
 from broker.settings import Store
 from cli.pictures import Way
 from cli.review_screen import choices, shown
-from cli.reviewer import Reviewer
 from cli.screen import printable
 from cli.sitting import Sitting
 from store import database

@@ -13,13 +13,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.errors import SettingsError
 from broker.health import Health
+from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
+from broker.topics import Topics
 from dashboard.access import Person, Role
+from dashboard.answers import Answers
 from dashboard.gate import Gate, Visit
 from dashboard.guard import Guard
 from dashboard.mishaps import DEFECT, NO_PAGE, TOO_SLOW
 from dashboard.server import server
+from dashboard.site import Site
 from dashboard.watch import Watch
 from tests.dashboard.conftest import Page
 from tests.dashboard.test_page import answered
@@ -51,7 +55,10 @@ class As:
 @pytest.fixture(scope="module")
 def site(settings: Settings) -> Iterator[Page]:
     """The page, served by a thread, with three pages that fail."""
-    web = server(settings, Watch(settings), Health(), Gate(settings.dashboard, settings.paths.state))
+    answers = Answers(connection_of(settings), Topics(settings.broker.root))
+    web = server(
+        Site(settings, Watch(settings), answers), Health(), Gate(settings.dashboard, settings.paths.state)
+    )
     guard = web.config.app
     assert isinstance(guard, Guard)
     guard.app = As(guard.app)

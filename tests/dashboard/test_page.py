@@ -133,12 +133,14 @@ def test_every_page_fits_its_window(
         "jobs": "/jobs",
         "job": f"/job?job_id={page.job('spring')}",
         "quality": "/quality",
+        "review": f"/review?job_id={page.job('spring')}",
         "system": "/system",
         "events": "/events",
     }
     for name, address in addresses.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
+        expect(tab.get_by_text("Looking for an image")).to_have_count(0, timeout=WAIT_MS)
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
         expect(tab.locator("h1")).to_have_count(1)
         assert "en-US" == tab.locator("html").get_attribute("lang")

@@ -11,7 +11,13 @@ from tests.store.workbench import JOB, Make, Rows
 LATER = "2026-11-22T14:00:00.000Z"
 
 
-def review(image: str = "a.png", label: str = "Dress", at: str = LATER, review_id: str = "r1") -> Review:
+def review(
+    image: str = "a.png",
+    label: str = "Dress",
+    at: str = LATER,
+    review_id: str = "r1",
+    replaces: str | None = None,
+) -> Review:
     """Return an answer."""
     return Review(
         review_id=review_id,
@@ -21,6 +27,7 @@ def review(image: str = "a.png", label: str = "Dress", at: str = LATER, review_i
         reviewer="anna",
         reviewed_at=at,
         how="asked",
+        replaces=replaces,
     )
 
 
@@ -42,6 +49,7 @@ def test_review_is_written_and_told(writer: Writer, rows: Rows, make: Make) -> N
         Correction(
             review_id="r1", job_id=JOB, source="shop", folder="autumn", image="a.png", label="Dress",
             predicted="Bag", confidence=0.75, model_version="m1", reviewer="anna", reviewed_at=LATER,
+            standing="r1",
         )
     ] == told  # fmt: skip
     assert [("a.png", "Dress", "anna", LATER, "asked", "r1")] == rows(
@@ -89,6 +97,24 @@ def test_correction_tells_what_stands(writer: Writer, rows: Rows, make: Make) ->
     (told,) = writer.write([review(label="Shirt", at=make.at, review_id="r0")]).corrections
 
     assert ("r0", "Coat") == (told.review_id, told.label)
+
+
+def test_answer_replaces_only_what_its_giver_has_seen(writer: Writer, rows: Rows, make: Make) -> None:
+    """Two at the same image: the second is told of the first, and may then replace it; again is no other."""
+    writer.write([make.batch("a.png"), review(label="Coat", review_id="r1", replaces="")])
+    later = [f"2026-11-22T15:00:0{second}.000Z" for second in range(4)]
+
+    def told(label: str, at: str, review_id: str, replaces: str) -> tuple[str, str]:
+        (found,) = writer.write([review("a.png", label, at, review_id, replaces)]).corrections
+        return found.label, found.standing
+
+    assert ("Coat", "r1") == told("Shirt", later[0], "r2", "")
+    assert ("Shirt", "r3") == told("Shirt", later[1], "r3", "r1")
+    assert ("Shirt", "r3") == told("Shirt", later[1], "r3", "r1")
+    assert ("Shirt", "r3") == told("", later[2], "r4", "r1")
+    assert [("Shirt",)] == rows("reviews", "label")
+    assert ("", "") == told("", later[3], "r5", "r3")
+    assert [] == rows("reviews")
 
 
 def test_label_that_is_no_class_is_put_aside(writer: Writer, rows: Rows, make: Make) -> None:

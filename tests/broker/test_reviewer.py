@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from broker.memory import MemoryBroker
-from cli.reviewer import WINDOW, Reviewer
+from broker.reviewer import WINDOW, Reviewer
 from tests.cli.fake_store import TOPICS, fake_store
 
 

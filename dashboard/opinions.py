@@ -1,0 +1,90 @@
+"""What people said of one image, and the classes to say otherwise: a part of the window that shows it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from nicegui import html
+
+from broker.errors import SettingsError
+from broker.reviewer import answer, is_taken
+from dashboard.access import AccessError, Role, here, require
+from dashboard.answers import AWAY, called, name_here
+from dashboard.site import Site
+from store import answers, queries
+from store.answers import Key, Said
+from store.questions import question
+
+
+class Opinions:
+    """The part; `changed` is called after an answer was stored."""
+
+    def __init__(self, site: Site, key: Key, changed: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._site = site
+        self._key = key
+        self._changed = changed
+        self._said: Said | None = None
+        self._people = html.div()
+        self._status = html.p("").props("role=status").classes("said-now")
+        self._buttons = html.div().classes("classes").props('role=group aria-label="What the image shows"')
+
+    async def show(self) -> None:
+        """Show what people said by now, and the classes to those who may answer."""
+
+        def asked() -> tuple[Said | None, tuple[str, ...]]:
+            with queries.reading(self._site.settings.store) as connection:
+                found = question(connection, *self._key)
+                said = answers.said(connection, [self._key]).get(self._key)
+                return said, found.classes if found else ()
+
+        self._said, classes = await asyncio.to_thread(asked)
+        self._people.clear()
+        with self._people:
+            if self._said is None:
+                html.p("Nobody has reviewed it.").classes("faint")
+            else:
+                html.p(called(self._said.label, self._said.reviewer, self._said.reviewed_at)).classes(
+                    "people"
+                )
+        if here().role >= Role.REVIEWER:
+            self._buttons.clear()
+            with self._buttons:
+                for label in classes:
+                    self._button(label, label)
+                if self._said is not None:
+                    self._button("Take back", "")
+
+    def _button(self, words: str, label: str) -> None:
+        made = html.button(words).classes("plain").props("type=button")
+        if label:
+            stands = self._said is not None and self._said.label == label
+            made.props["aria-pressed"] = str(stands).lower()
+        made.on("click", partial(self._answer, label))
+
+    async def _answer(self, label: str) -> None:
+        """Say what it shows, in the place of what is shown here and of nothing newer."""
+        try:
+            require(Role.REVIEWER)
+            replaces = self._said.review_id if self._said else ""
+            review = answer(name_here(), self._key, label, how="selection", replaces=replaces)
+            self._tell("Storing\N{HORIZONTAL ELLIPSIS}")
+            sent = self._site.answers.submit([review])
+            await sent.over()
+            await self.show()
+        except (AccessError, SettingsError) as problem:
+            self._tell(str(problem))
+            return
+        told = sent.told.get(review.review_id)
+        if told is None:
+            self._tell(AWAY)
+        elif not is_taken(review, told):
+            self._tell("Somebody answered while you looked; yours is not stored. Press again to replace it.")
+        else:
+            self._tell(f"\N{CHECK MARK} {label}: stored" if label else "\N{CHECK MARK} Taken back")
+            if self._changed is not None:
+                await self._changed()
+
+    def _tell(self, words: str) -> None:
+        self._status.clear()
+        with self._status:
+            html.span(words)

@@ -1,0 +1,93 @@
+"""People's answers on their way: on a line within the process, with a store that may be deaf."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pytest
+
+from broker.memory import MemoryBroker
+from broker.messages import Review
+from broker.reviewer import answer
+from dashboard.answers import Answers, Sent, taking_back
+from store.answers import Said
+from tests.cli.fake_store import TOPICS, fake_store
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    """A broker within the process."""
+    return MemoryBroker()
+
+
+@pytest.fixture
+def answers(broker: MemoryBroker) -> Iterator[Answers]:
+    """The page's thread, which is not patient."""
+    with Answers(broker.connect("page", [TOPICS.corrections()]), TOPICS, patience_s=1.0) as made:
+        yield made
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """Run it in a thread of its own: in this one the browser's tests may have left a loop that runs."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
+def given(*images: str) -> list[Review]:
+    """Return Anna's answers."""
+    return [answer("anna", ("j1", image), "Bag", how="asked", replaces="") for image in images]
+
+
+def test_answers_of_two_people_do_not_wait_for_each_other(broker: MemoryBroker, answers: Answers) -> None:
+    """One's come back though the store does not answer the other's, which are missing after a while."""
+    lost, good = given("bad"), given("a", "b")
+
+    async def both() -> tuple[Sent, Sent]:
+        first, second = answers.submit(lost), answers.submit(good)
+        await second.over()
+        assert not first.done.done()
+        await first.over()
+        return first, second
+
+    with fake_store(broker, lambda review: review.image != "bad"):
+        first, second = run(both())
+
+    assert (good, [], []) == (second.taken, second.refused, second.missing)
+    assert ([], lost) == (first.taken, first.missing)
+
+
+def test_answer_of_somebody_who_left_is_stored(broker: MemoryBroker, answers: Answers) -> None:
+    """A page that is closed while its answer is under way neither stops the thread nor takes it back."""
+
+    async def leaves() -> None:
+        task = asyncio.create_task(answers.submit(given("a")).over())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    async def stays() -> Sent:
+        sent = answers.submit(given("b"))
+        await sent.over()
+        return sent
+
+    with fake_store(broker) as heard:
+        run(leaves())
+        assert [] == run(stays()).missing
+
+    assert ["a", "b"] == [review.image for review in heard]
+
+
+def test_taking_back_restores_what_stood_before() -> None:
+    """With its giver and its way, so that it counts as it did; or nothing, where none did."""
+    (mine,) = given("a")
+    before = Said("Coat", "nora", "2026-11-22T14:00:00.000Z", "asked", "suspect", "r1")
+
+    back = taking_back("anna", mine, before, mine.review_id)
+    none = taking_back("anna", mine, None, mine.review_id)
+
+    assert ("Coat", "nora", "asked", "suspect", mine.review_id) == (
+        back.label, back.reviewer, back.how, back.stratum, back.replaces,
+    )  # fmt: skip
+    assert ("", "anna", mine.review_id) == (none.label, none.reviewer, none.replaces)
