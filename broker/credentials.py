@@ -11,7 +11,7 @@ from pathlib import Path
 
 from broker.errors import SettingsError
 
-ACCOUNTS = ("ingest_agent", "predictor_service", "store", "reader", "client", "reviewer")
+ACCOUNTS = ("ingest_agent", "predictor_service", "store", "reader", "client", "reviewer", "dashboard")
 PASSWORD_CHARS = 32
 HANDED_OVER = "CREDENTIALS_DIRECTORY"
 """The variable by which systemd names the folder of what it handed over: a place, never a password."""

@@ -374,6 +374,53 @@ class ModelAnnouncement(Message, frozen=True, kw_only=True):
     expectations: Expectations | None = None
 
 
+class ModelRequest(Message, frozen=True, kw_only=True):
+    """What somebody at the page wants done with the bundles; only the account `dashboard` may publish it.
+
+    `host` and `bundles` name the machine and the folder that were looked at: predictors with other bundles
+    pass it over. `current` is the version that served then, "" for none, so that nobody overrules
+    somebody else unseen. A `rollback` names the version that it is to lead to.
+    """
+
+    request_id: Id
+    action: Literal["try", "promote", "rollback"]
+    version: Id
+    current: IdOrNone
+    host: Text
+    bundles: Text
+    by: Text
+    requested_at: Time
+    force: bool = False
+
+
+class ModelDifference(Message, frozen=True, kw_only=True):
+    """One figure of two bundles: shares 0..1, or images per second."""
+
+    figure: Text
+    before: float
+    after: float
+
+
+class ModelAnswer(Message, frozen=True, kw_only=True):
+    """What became of a `ModelRequest`: `taken` when it is begun, then `done` or `refused`, with the reason.
+
+    `current` serves from then on, and a rollback leads to `previous`. Without `measured` the differences
+    are what both bundles recorded when they were trained. `objections` are what the gate has against it.
+    """
+
+    request_id: Id
+    action: Literal["try", "promote", "rollback"]
+    version: Id
+    state: Literal["taken", "done", "refused"]
+    answered_at: Time
+    current: IdOrNone = ""
+    previous: IdOrNone = ""
+    measured: bool = False
+    differences: Annotated[tuple[ModelDifference, ...], msgspec.Meta(max_length=200)] = ()
+    objections: Annotated[tuple[Text, ...], msgspec.Meta(max_length=200)] = ()
+    detail: Text = ""
+
+
 def expectations_of(said: Mapping[str, Any]) -> Expectations | None:
     """Return what a bundle's manifest says, None where it says nothing. Raises MessageError."""
     try:

@@ -19,6 +19,7 @@ def access_list(settings: Settings, clients: Collection[ClientAccount] = ()) -> 
         "reader": _reader(topics),
         "client": _client(topics, "client"),
         "reviewer": _reviewer(topics),
+        "dashboard": _dashboard(topics),
         **{one.name: rights_of(one.role, topics, one.name) for one in clients},
     }
     return "\n".join(_account(name, rights) for name, rights in accounts.items())
@@ -57,6 +58,8 @@ def _predictor_service(topics: Topics) -> Rights:
         ("write", topics.inputs()),
         ("write", topics.answers("#")),
         ("write", topics.model()),
+        ("read", topics.model_requests()),
+        ("write", topics.model_answers()),
         *_itself(topics, "predictor_service"),
     ]
 
@@ -99,6 +102,15 @@ def _client(topics: Topics, source: str) -> Rights:
 def _reviewer(topics: Topics) -> Rights:
     """Let people's answers be published, and see that they were stored."""
     return [("write", topics.reviews()), ("read", topics.corrections()), ("read", topics.status())]
+
+
+def _dashboard(topics: Topics) -> Rights:
+    """Let the page ask for another model; what it shows it reads as `reader`, and reviews as `reviewer`."""
+    return [
+        ("write", topics.model_requests()),
+        ("read", topics.model_answers()),
+        ("read", topics.status()),
+    ]
 
 
 def _itself(topics: Topics, service: str) -> Rights:

@@ -24,6 +24,7 @@ KINDS: dict[str, type[Message]] = {
     "alerts": messages.Alert,
     "events": messages.Event,
     "model": messages.ModelAnnouncement,
+    "model-answers": messages.ModelAnswer,
     "status": messages.Status,
 }
 LIMIT = 500

@@ -126,6 +126,7 @@ class Model(Section, frozen=True, kw_only=True):
     engine: Literal["auto", "tensorflow", "openvino", "onnxruntime"] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     training_data: str = ""
+    gate_images: str = ""
 
 
 class Store(Section, frozen=True, kw_only=True):

@@ -92,6 +92,14 @@ class Topics:
         """Name of the model that serves, retained: predictor -> agents."""
         return self._below("model")
 
+    def model_requests(self) -> str:
+        """Wishes for another model: dashboard -> a predictor of that machine."""
+        return self._below("model-requests")
+
+    def model_answers(self) -> str:
+        """Answers to such wishes: predictor -> dashboard."""
+        return self._below("model-answers")
+
     def status(self, service: str = "+", instance: str = "+") -> str:
         """Whether a service is there, retained: each service -> whoever asks."""
         return self._below("status", service, instance)

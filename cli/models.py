@@ -1,6 +1,7 @@
 """`models` and `bench model`: the bundles, their figures, and which one serves."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from cli.disagreements import disagree
 from cli.errors import CannotRun, Wrong
 from cli.given import given
 from cli.modelling import DATA
+from cli.ownership import acting_as_owner
 from cli.screen import answers, say, table
 
 if TYPE_CHECKING:
@@ -53,8 +55,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
     A star marks the one that serves.
     """
-    from model.manifest import BundleError
-    from model.registry import current_version, list_bundles
+    from model.manifest import BundleError, current_version, list_bundles
 
     folder = bundles_of(context)
     try:
@@ -128,8 +129,8 @@ def promote(
     The gate measures it and the current one on the same images: accuracy, recall of each class, calibration,
     speed. Running predictors change over by themselves.
     """
-    from model.manifest import BundleError
-    from model.registry import GateError, current_version
+    from model.manifest import BundleError, current_version
+    from model.registry import GateError
     from model.registry import promote as promote_bundle
 
     folder = _choosable(context)
@@ -141,10 +142,11 @@ def promote(
     if differences:
         _show(differences, str(current), version)
     try:
-        overridden = promote_bundle(folder, version, differences, force=force)
+        with _as_owner(context, folder):
+            overridden = promote_bundle(folder, version, differences, force=force)
     except GateError as error:
         raise Wrong(str(error)) from error
-    except BundleError as error:
+    except (BundleError, OSError) as error:
         raise CannotRun(str(error)) from error
     for objection in overridden:
         say(f"overridden: {objection}")
@@ -160,10 +162,14 @@ def rollback(context: typer.Context) -> None:
     from model.manifest import BundleError
     from model.registry import rollback as roll_back
 
+    folder = _choosable(context)
     try:
-        version = roll_back(_choosable(context))
+        with _as_owner(context, folder):
+            version = roll_back(folder)
     except BundleError as error:
         raise Wrong(str(error)) from error
+    except OSError as error:
+        raise CannotRun(str(error)) from error
     answers().print(f"{version} serves from now on")
 
 
@@ -215,6 +221,12 @@ def _choosable(context: typer.Context) -> Path:
     return folder
 
 
+def _as_owner(context: typer.Context, folder: Path) -> AbstractContextManager[None]:
+    """Act as the state's owner where the bundles lie in the state, so that root writes there by no path."""
+    state = given(context).settings.paths.state
+    return acting_as_owner(state) if folder.is_relative_to(state) else nullcontext()
+
+
 def _bundle(context: typer.Context, version: str) -> Path:
     """Return the folder of a bundle. Raises Wrong when there is none of that name."""
     from model.manifest import BundleError, named_bundle
@@ -234,24 +246,18 @@ def _differences(context: typer.Context, before: str, after: str, data: Path) ->
 
 
 def _trial(context: typer.Context, version: str, data: Path) -> "Trial":
-    from model.benchmark import measure_engine
-    from model.classifier import Classifier
-    from model.data import DataError, load_dataset
+    from model.data import DataError
     from model.engines import EngineError
-    from model.evaluation import evaluate
+    from model.gate import tried
     from model.manifest import BundleError
-    from model.registry import Trial
 
     settings = given(context).settings.model
     bundle = _bundle(context, version)
     say(f"measuring {version}")
     try:
-        classifier = Classifier.open(bundle, settings.engine, settings.threads)
-        evaluation = evaluate(classifier, load_dataset(data, "test", classifier.input))
-        speed = measure_engine(bundle, classifier.engine, settings.threads).images_per_s
+        return tried(bundle, data, settings.engine, settings.threads)
     except (BundleError, DataError, EngineError, OSError) as error:
         raise CannotRun(str(error)) from error
-    return Trial(evaluation, speed)
 
 
 def _show(differences: "list[Difference]", before: str, after: str) -> None:

@@ -18,6 +18,7 @@ PAGES = (
     ("Jobs", "/jobs", Role.VIEWER),
     ("Quality", "/quality", Role.VIEWER),
     ("Review", "/review", Role.REVIEWER),
+    ("Models", "/models", Role.VIEWER),
     ("System", "/system", Role.VIEWER),
 )
 """The name, the address, and the role without which a page is not in the head."""

@@ -14,7 +14,20 @@ from broker.errors import BrokerProblem
 from broker.health import Health
 from broker.listeners import EVERY_ADDRESS
 from broker.settings import Dashboard
-from dashboard import drop, event_log, exports, job, jobs, mishaps, originals, quality, review, system, today
+from dashboard import (
+    drop,
+    event_log,
+    exports,
+    job,
+    jobs,
+    mishaps,
+    models,
+    originals,
+    quality,
+    review,
+    system,
+    today,
+)
 from dashboard.certificate import Certificate
 from dashboard.gate import Gate
 from dashboard.guard import Guard
@@ -98,6 +111,6 @@ async def _turn(health: Health, certificate: Certificate | None) -> None:
 
 
 def _add_pages(made: FastAPI, site: Site) -> None:
-    pages = (today, drop, jobs, job, originals, quality, review, system, event_log, exports, mishaps)
+    pages = (today, drop, jobs, job, originals, quality, review, models, system, event_log, exports, mishaps)
     for page in pages:
         page.add(made, site)

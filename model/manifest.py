@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 SECOND = "second"
 CURRENT = "current"
+HISTORY = "history"
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 CLASSES = (
@@ -183,3 +184,33 @@ def resolve_bundle(path: Path) -> Path:
         message = f"{path / CURRENT}: names {version!r}, and there is no such bundle"
         raise BundleError(message)
     return bundle
+
+
+def bundle_folders(bundles: Path) -> list[Path]:
+    """Return the folders of all bundles below a directory, by name, without those that are still made."""
+    found = (file.parent for file in bundles.glob(f"*/{MANIFEST}"))
+    return sorted(folder for folder in found if VERSION_NAME.fullmatch(folder.name))
+
+
+def list_bundles(bundles: Path) -> list[Manifest]:
+    """Return the manifests of all bundles below a directory, oldest first. Raises `BundleError`."""
+    return sorted(
+        (load_manifest(folder) for folder in bundle_folders(bundles)),
+        key=lambda manifest: manifest.created_at,
+    )
+
+
+def current_version(bundles: Path) -> str | None:
+    """Return the version that `current` names, None where there is none."""
+    try:
+        return (bundles / CURRENT).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+def history(bundles: Path) -> list[str]:
+    """Return the versions that were current before, latest last."""
+    try:
+        return (bundles / HISTORY).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []

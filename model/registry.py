@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.bundle import verify
-from model.manifest import CURRENT, MANIFEST, VERSION_NAME, BundleError, Manifest, load_manifest
+from model.manifest import CURRENT, HISTORY, MANIFEST, VERSION_NAME, BundleError, current_version, history
 
 if TYPE_CHECKING:
     from model.evaluation import Evaluation
-
-HISTORY = "history"
 
 # How much worse than the current bundle a new one may be, shares 0..1; speed as a share of the current one's.
 ACCURACY_LOSS = 0.002
@@ -48,22 +46,6 @@ class Difference:
     after: float
 
 
-def list_bundles(bundles: Path) -> list[Manifest]:
-    """Return the manifests of all bundles below a directory, oldest first. Raises `BundleError`."""
-    folders = sorted(
-        file.parent for file in bundles.glob(f"*/{MANIFEST}") if not file.parent.name.startswith(".")
-    )
-    return sorted((load_manifest(folder) for folder in folders), key=lambda manifest: manifest.created_at)
-
-
-def current_version(bundles: Path) -> str | None:
-    """Return the version that `current` names, None where there is none."""
-    try:
-        return (bundles / CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
-
-
 def compare(before: Trial, after: Trial) -> list[Difference]:
     """Set the figures of two bundles, measured on the same data, side by side."""
     old, new = before.evaluation, after.evaluation
@@ -87,12 +69,13 @@ def objections(differences: list[Difference]) -> list[str]:
     found = []
     for figure in differences:
         lost = figure.before - figure.after
-        if figure.figure == "accuracy" and lost > ACCURACY_LOSS:
-            found.append(f"accuracy falls from {figure.before:.2%} to {figure.after:.2%}")
+        name = figure.figure.partition(" (")[0]
+        if name == "accuracy" and lost > ACCURACY_LOSS:
+            found.append(f"{figure.figure} falls from {figure.before:.2%} to {figure.after:.2%}")
         elif figure.figure.startswith("recall of ") and lost > RECALL_LOSS:
             found.append(f"{figure.figure} falls from {figure.before:.1%} to {figure.after:.1%}")
-        elif figure.figure == "calibration error" and -lost > CALIBRATION_LOSS:
-            found.append(f"calibration error grows from {figure.before:.2%} to {figure.after:.2%}")
+        elif name == "calibration error" and -lost > CALIBRATION_LOSS:
+            found.append(f"{figure.figure} grows from {figure.before:.2%} to {figure.after:.2%}")
         elif figure.figure == "images/s" and figure.after < SPEED_SHARE * figure.before:
             found.append(f"speed falls from {figure.before:,.0f} to {figure.after:,.0f} images/s")
     return found
@@ -117,14 +100,6 @@ def promote(
         _replace(bundles / HISTORY, "".join(f"{name}\n" for name in [*history(bundles), before]))
     _replace(bundles / CURRENT, f"{version}\n")
     return overridden
-
-
-def history(bundles: Path) -> list[str]:
-    """Return the versions that were current before, latest last."""
-    try:
-        return (bundles / HISTORY).read_text(encoding="utf-8").split()
-    except FileNotFoundError:
-        return []
 
 
 def rollback(bundles: Path) -> str:

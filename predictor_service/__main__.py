@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.clients import predictors_group
+from broker.clients import guarded, predictors_group
 from broker.errors import MessageError
 from broker.line import Line
 from broker.live_settings import Live
@@ -22,6 +22,7 @@ from model.classifier import Classifier
 from model.engines import EngineError
 from model.manifest import BundleError, named_bundle
 from predictor_service.poison import PoisonNotes
+from predictor_service.promotions import Promotions, place_of
 from predictor_service.service import Predictor
 from predictor_service.serving import Failed, Serving
 from predictor_service.shadow import Shadow
@@ -34,8 +35,12 @@ LOOK_S = 1.0
 
 
 def subscriptions(settings: Settings, topics: Topics) -> Sequence[str]:
-    """Every source's pixels, shared with the other predictors."""
-    return [topics.shared(topics.pixels(), predictors_group(settings))]
+    """Every source's pixels, and wishes for another model; both shared with the other predictors."""
+    wishes = guarded(settings, "predictor_service", f"models-{place_of(settings.model).mark}")
+    return [
+        topics.shared(topics.pixels(), predictors_group(settings)),
+        topics.shared(topics.model_requests(), wishes),
+    ]
 
 
 def load(settings: Settings) -> Serving:
@@ -56,14 +61,19 @@ def load(settings: Settings) -> Serving:
 def run(settings: Settings, line: Line, serving: Serving) -> None:
     """Announce the model and predict until asked to stop; change over when another bundle is promoted."""
     announce(line, serving.model)
-    with PoisonNotes(settings.paths.state / "predictor_service", line.instance) as notes:
+    with (
+        PoisonNotes(settings.paths.state / "predictor_service", line.instance) as notes,
+        Promotions(line, settings.model) as promotions,
+    ):
         keep = settings.store.keep_pixels_days > 0
         predictor = Predictor(line, serving.model, notes, keep_pixels=keep)
+        predictor.on_request = promotions.take
         line.live = Live(LIVE, functools.partial(take_over, predictor))
         tell_model(line, predictor, serving.model)
         looked = time.monotonic()
         while not line.stopping:
             predictor.step()
+            promotions.step()
             if time.monotonic() - looked > LOOK_S:
                 looked = time.monotonic()
                 serving.look()

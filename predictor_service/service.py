@@ -36,6 +36,8 @@ class Predictor:
         self.figures = PredictorFigures(line)
         self.keep_pixels = keep_pixels
         """Whether batches' pixels are published as well, for the store to keep."""
+        self.on_request: Callable[[Delivery], None] = line.acknowledge
+        """What takes a delivery that is no pixels, but somebody's wish for another model."""
         self._line = line
         self._notes = notes
 
@@ -43,13 +45,21 @@ class Predictor:
         """Do what waits, at most one group of it; return how many deliveries there were."""
         deliveries = self._line.receive(limit=GROUP_BATCHES, timeout_s=timeout_s)
         self._line.health.waiting_since = min((one.arrived for one in deliveries), default=None)
-        works = [work for delivery in deliveries if (work := self._open(delivery)) is not None]
+        pixels = [one for one in deliveries if not self._is_request(one)]
+        works = [work for delivery in pixels if (work := self._open(delivery)) is not None]
         for group in groups(works, alone=self._notes.suspicious):
             self._do(group)
             self._tell_trouble()
             self._line.turned()
         self._line.health.waiting_since = None
         return len(deliveries)
+
+    def _is_request(self, delivery: Delivery) -> bool:
+        """Hand on what is no pixels, and tell whether it was."""
+        if self._line.topics.kind(delivery.topic) != "model-requests":
+            return False
+        self.on_request(delivery)
+        return True
 
     def _tell_trouble(self) -> None:
         if self._notes.trouble:

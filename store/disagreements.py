@@ -1,9 +1,14 @@
 """Where two models disagree on the same images; each may serve, or have answered in the shadow."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from broker.spreadsheet import csv_line
+from store.exports import with_one_digit
+from store.queries import stream
 from store.schema import jobs, predictions, shadows
 
 
@@ -59,9 +64,23 @@ def disagreement(connection: sa.Connection, first: str, second: str) -> Disagree
 
 def disputed(connection: sa.Connection, first: str, second: str, *, limit: int) -> list[Disputed]:
     """Return images with two labels, those first of which the models are surest."""
+    return [Disputed(*row) for row in connection.execute(_disputed(first, second).limit(limit))]
+
+
+def disputed_lines(connection: sa.Connection, first: str, second: str) -> Iterator[str]:
+    """Yield every image with two labels as a line of CSV, the header first; confidences in percent."""
+    names = ("job", "folder", "image", first, f"{first}_percent", second, f"{second}_percent")
+    yield csv_line(names)
+    for row in stream(connection, _disputed(first, second)):
+        one = Disputed(*tuple(row))
+        sure = with_one_digit(one.first_confidence), with_one_digit(one.second_confidence)
+        yield csv_line((one.job_id, one.folder, one.image, one.first, sure[0], one.second, sure[1]))
+
+
+def _disputed(first: str, second: str) -> sa.Select[Any]:
     a, b = _answers(first, "a"), _answers(second, "b")
     surest = (a.c.confidence + b.c.confidence).desc()
-    found = (
+    return (
         sa.select(
             a.c.job_id,
             sa.func.coalesce(jobs.c.folder, ""),
@@ -74,9 +93,7 @@ def disputed(connection: sa.Connection, first: str, second: str, *, limit: int) 
         .select_from(_together(a, b).outerjoin(jobs, jobs.c.job_id == a.c.job_id))
         .where(a.c.label != b.c.label)
         .order_by(surest, a.c.job_id, a.c.image)
-        .limit(limit)
     )
-    return [Disputed(*row) for row in connection.execute(found)]
 
 
 def _together(a: sa.Subquery, b: sa.Subquery) -> sa.Join:

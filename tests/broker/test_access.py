@@ -54,6 +54,8 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.summaries("shop"): (set(), {"watcher"}),
     TOPICS.alerts(): (set(), {"watcher"}),
     TOPICS.model(): (set(), {"watcher", "till-1", "till-2"}),
+    TOPICS.model_requests(): (set(), set()),
+    TOPICS.model_answers(): (set(), set()),
     TOPICS.status("store", "main"): (set(), set(NAMES)),
     TOPICS.reviews(): ({"people"}, set()),
     TOPICS.corrections("shop"): (set(), {"people"}),

@@ -61,7 +61,7 @@ def test_golden_bytes_decode_to_the_message(name: str) -> None:
 def test_every_kind_of_message_has_a_golden_file() -> None:
     """A new message cannot be forgotten here; parts of messages stand within theirs."""
     parts = {"Message", "Prediction", "StoredImage", "FailedImage", "ClassSummary"}
-    parts |= {"Expectations", "ClassExpectation", "Reference"}
+    parts |= {"Expectations", "ClassExpectation", "Reference", "ModelDifference"}
     kinds = {
         name
         for name, kind in inspect.getmembers(messages, inspect.isclass)

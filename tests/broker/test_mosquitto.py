@@ -61,6 +61,8 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.answers("client/3"): ({"predictor_service"}, {"client"}),
     TOPICS.answers("till/3"): ({"predictor_service"}, set()),
     TOPICS.model(): ({"predictor_service"}, {"ingest_agent", "store", "client"}),
+    TOPICS.model_requests(): ({"dashboard"}, {"predictor_service"}),
+    TOPICS.model_answers(): ({"predictor_service"}, {"dashboard"}),
     TOPICS.status("store", "main"): ({"store"}, EVERYBODY),
     TOPICS.status("ingest_agent", "shop"): ({"ingest_agent"}, EVERYBODY),
     TOPICS.status("predictor_service", "2"): ({"predictor_service"}, EVERYBODY),

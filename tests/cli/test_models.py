@@ -1,8 +1,10 @@
 """Bundles from the command line, on copies of the project's own; the gate measures on its samples."""
 
 import json
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,6 +156,23 @@ def test_configuration_of_one_bundle_leaves_no_choice(
 
     assert (3, "old\n") == (code, (bundles / "current").read_text())
     assert f"let it name {bundles}" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for somebody else")
+def test_promotion_by_root_is_the_owners_of_the_state(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the bundles lie in the state, `current` and `history` belong to whom it belongs to."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as made:  # not below pytest's folder, into which only root may look
+        state, bundles = Path(made), Path(made) / "models"
+        for name in ("old", "new"):
+            add_bundle(bundles, name, "2026-11-01T00:00:00.000Z")
+        (bundles / "current").write_text("old\n")
+        for place in (state, bundles):
+            os.chown(place, nobody, nobody)
+        monkeypatch.setenv("TAILORBIRD__PATHS__STATE", str(state))
+        monkeypatch.setenv("TAILORBIRD__MODEL__BUNDLE", str(bundles))
+        assert 0 == call("models", "promote", "new", "--force")[0]
+        assert {nobody} == {(bundles / name).stat().st_uid for name in ("current", "history")}
 
 
 def test_bench_model_measures_the_engines_that_are_here(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A line of its own with the page, three folders that went through it, and a real browser."""
 
+import json
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request
 from playwright.sync_api import Page as Tab
 
 from tests.cli.conftest import PICTURES, Started
+from tests.cli.test_models import OWN, add_bundle
 from tests.waiting import free_port, listens, until
 
 CONFIGURATION = """\
@@ -27,6 +29,9 @@ quiet_s = 0.3
 settle_s = 0.2
 give_up_s = 0.4
 
+[model]
+bundle = "bundles"
+
 [dashboard]
 port = {page}
 
@@ -35,6 +40,7 @@ agent_port = 0
 store_port = 0
 predictor_port = 0
 """
+CANDIDATE = "2026-11-28-candidate"
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A folder's name that would run, were it taken for HTML."""
 WAIT_MS = 15_000
@@ -57,6 +63,11 @@ class Page:
     url: str
     inbox: Path
 
+    @property
+    def bundles(self) -> Path:
+        """The folder of bundles that its predictor serves from."""
+        return self.inbox.parent.parent / "bundles"
+
     def job(self, folder: str) -> str:
         """Return the name of the folder's job, as the database has it."""
         database = f"file:{self.inbox.parent / 'tailorbird.db'}?mode=ro"
@@ -78,12 +89,24 @@ class Page:
         until((self.inbox / folder / "results.csv").exists)
 
 
+def add_bundles(bundles: Path) -> None:
+    """Put the project's own bundle into a folder, and beside it one that says to be a little worse."""
+    add_bundle(bundles, OWN.name, "2026-11-27T18:27:46.807Z")
+    (bundles / "current").write_text(f"{OWN.name}\n")
+    file = add_bundle(bundles, CANDIDATE, "2026-11-28T09:00:00.000Z") / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    for figures in manifest["accuracy"].values():
+        figures.update(accuracy=0.9412, balanced_accuracy=0.9405, ece=0.0049)
+    file.write_text(json.dumps(manifest))
+
+
 @pytest.fixture(scope="session")
 def page(mosquitto_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A real `up` with its page, through which went `spring`, with a broken file, and a hostile name."""
     folder = tmp_path_factory.mktemp("page")
     config, port = folder / "config.toml", free_port()
     config.write_text(CONFIGURATION.format(port=free_port(), page=port))
+    add_bundles(folder / "bundles")
     up = Started(["up", "--config", str(config)], folder / "output")
     try:
         up.wait_for("Tailorbird is running.")

@@ -134,6 +134,7 @@ def test_every_page_fits_its_window(
         "job": f"/job?job_id={page.job('spring')}",
         "quality": "/quality",
         "review": f"/review?job_id={page.job('spring')}",
+        "models": "/models",
         "system": "/system",
         "events": "/events",
     }

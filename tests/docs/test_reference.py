@@ -21,7 +21,7 @@ REFERENCE = PROJECT / "docs" / "reference"
 FILTERS = {"everything", "shared", "kind", "last"}
 PARTS = {
     *("Message", "StoredImage", "FailedImage", "ClassSummary", "Prediction"),
-    *("Expectations", "ClassExpectation", "Reference"),
+    *("Expectations", "ClassExpectation", "Reference", "ModelDifference"),
 }
 
 

@@ -10,14 +10,11 @@ import pytest
 
 from model.bundle import new_bundle, seal
 from model.evaluation import Evaluation, judge
-from model.manifest import BundleError
+from model.manifest import BundleError, current_version, history, list_bundles
 from model.registry import (
     GateError,
     Trial,
     compare,
-    current_version,
-    history,
-    list_bundles,
     objections,
     promote,
     rollback,

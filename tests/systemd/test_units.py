@@ -101,7 +101,7 @@ def test_services_get_their_own_password_only() -> None:
     assert {
         "tailorbird-agent.service": ["ingest_agent"],
         "tailorbird-broker.service": list(ACCOUNTS),
-        "tailorbird-dashboard.service": ["reader", "reviewer"],
+        "tailorbird-dashboard.service": ["reader", "reviewer", "dashboard"],
         "tailorbird-export.service": [],
         "tailorbird-predictor@.service": ["predictor_service"],
         "tailorbird-store.service": ["store"],

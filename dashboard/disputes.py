@@ -1,0 +1,97 @@
+"""Where two models part ways: on the images that both have answered, one of them perhaps on trial."""
+
+import asyncio
+from dataclasses import dataclass
+
+from nicegui import html
+
+from broker.errors import SettingsError
+from broker.settings import Settings
+from dashboard.frame import Table, address, note, picture
+from dashboard.words import count, percent
+from store import queries
+from store.disagreements import Disagreement, Disputed, disagreement, disputed
+from store.kept import kept_image
+from store.model_figures import has_answered_beside
+from store.png import png
+
+SHOWN = 24
+PAIRS = 12
+TRIAL = (
+    "No image was answered by both. Put one of them on trial, [predictor_service] shadow, and it answers the"
+    " same images beside the line."
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What two models disagree about, and the pixels of the images that are shown."""
+
+    counts: Disagreement
+    images: list[Disputed]
+    pictures: dict[tuple[str, str], bytes]
+
+
+def ask(settings: Settings, first: str, second: str) -> Found | None:
+    """Return where two models disagree; None where no image was answered by both."""
+    with queries.reading(settings.store) as connection:
+        if not has_answered_beside(connection, first, second):
+            return None
+        counts = disagreement(connection, first, second)
+        if not counts.images:
+            return None
+        images = disputed(connection, first, second, limit=SHOWN) if counts.differing else []
+        kept = {(one.job_id, one.image): kept_image(connection, one.job_id, one.image) for one in images}
+        return Found(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
+
+
+async def show(settings: Settings, place: html.div, first: str, second: str) -> None:
+    """Show where two models disagree, once it is counted."""
+    try:
+        found = await asyncio.to_thread(ask, settings, first, second)
+    except SettingsError as problem:
+        found, said = None, str(problem)
+    else:
+        said = TRIAL
+    place.clear()
+    with place:
+        if found is None:
+            note(said, "empty")
+        else:
+            _show(found, first, second)
+
+
+def _show(found: Found, first: str, second: str) -> None:
+    counts = found.counts
+    of = f"{count(counts.differing)} of {count(counts.images, 'images')}"
+    rate = f"{of} have two labels: {percent(counts.rate)}"
+    with html.div().classes("bar-row"):
+        html.span(rate).classes("grow")
+        if counts.differing:
+            where = address("/disagreements.csv", a=first, b=second)
+            html.a(f"CSV of {count(counts.differing, 'images')}", href=where).classes("plain").props(
+                "download"
+            )
+    if not counts.differing:
+        return
+    table = Table("Pairs of labels", (first, second, "Images"), right=("Images",))
+    with table.made():
+        for pair in counts.pairs[:PAIRS]:
+            table.row(pair.first, pair.second, count(pair.images))
+    if len(counts.pairs) > PAIRS:
+        html.p(f"And {count(len(counts.pairs) - PAIRS, 'pairs')} more: the CSV has all images.").classes(
+            "faint"
+        )
+    html.h3("Those first of which both are surest")
+    with html.div().classes("tiles"):
+        for one in found.images:
+            _tile(one, found.pictures.get((one.job_id, one.image)))
+
+
+def _tile(one: Disputed, pixels: bytes | None) -> None:
+    with html.a(href=address("/job", job_id=one.job_id)).classes("tile"):
+        picture(pixels, "")
+        with html.span().classes("two-labels"):
+            html.span(f"{one.first} {percent(one.first_confidence)}")
+            html.span(f"{one.second} {percent(one.second_confidence)}").classes("doubt")
+        html.span(one.image).classes("file").props["title"] = one.image

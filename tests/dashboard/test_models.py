@@ -1,0 +1,129 @@
+"""Models in the browser: compared, tried, promoted by somebody who insists, and rolled back."""
+
+import csv
+import re
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from broker.settings import Settings
+from dashboard import access
+from dashboard.access import AccessError, Person, Role
+from dashboard.bundles import Shelf
+from dashboard.model_desk import Desk
+from dashboard.promotion import ask
+from tests.cli.test_models import OWN
+from tests.dashboard.conftest import CANDIDATE, WAIT_MS, Page
+
+pytestmark = pytest.mark.slow
+STEP_MS = 60_000
+TRIAL = """\
+INSERT INTO shadows (job_id, image, model_version, label, confidence, predicted_at)
+SELECT job_id, image, ?, CASE WHEN image LIKE 'Shirt/%' THEN 'Coat' ELSE label END, 0.75, predicted_at
+FROM predictions WHERE job_id = ?
+"""
+
+
+@pytest.mark.timeout(180)
+def test_bundle_is_promoted_against_the_gate_and_rolled_back(page: Page, tab: Tab) -> None:
+    """The gate's word comes first; whoever overrides it types the version; predictors change over."""
+    tab.goto("/models")
+    promote = tab.get_by_role("button", name=re.compile(f"^Promote {CANDIDATE}"))
+    expect(promote).to_be_disabled(timeout=WAIT_MS)
+    tab.get_by_role("button", name=f"Try {CANDIDATE} at the gate").click()
+    expect(tab.get_by_text("The gate has something against")).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_text("Accuracy falls from 95.30% to 94.12%")).to_be_visible()
+    promote.click()
+    window = tab.locator(".detail")
+    yes = window.get_by_role("button", name="Promote", exact=True)
+    expect(yes).to_be_disabled(timeout=WAIT_MS)
+    window.get_by_role("textbox").fill(CANDIDATE)
+    expect(yes).to_be_enabled()
+    yes.click()
+    expect(tab.get_by_text("Overridden: nothing was measured")).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_text(re.compile("Every predictor .1. serves it"))).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_role("row", name=f"{CANDIDATE} ★ serves")).to_be_visible()
+    assert f"{CANDIDATE}\n" == (page.bundles / "current").read_text()
+
+    tab.get_by_role("button", name=f"Roll back to {OWN.name}").click()
+    tab.locator(".detail").get_by_role("button", name="Roll back", exact=True).click()
+    expect(tab.get_by_text(f"{OWN.name} serves again. Every predictor")).to_be_visible(timeout=STEP_MS)
+    assert f"{OWN.name}\n" == (page.bundles / "current").read_text()
+
+
+def test_bundles_stand_side_by_side_with_their_differences(page: Page, tab: Tab) -> None:
+    """Worse and better in words, the card's pictures, what was answered, and a CSV."""
+    tab.goto("/models")
+    validation = tab.get_by_role("region", name="Validation", exact=True)
+    expect(validation.get_by_role("row", name=re.compile("^Accuracy"))).to_contain_text("-1.18 points worse")
+    expect(validation.get_by_role("row", name=re.compile("^Calibration"))).to_contain_text("better")
+    expect(tab.get_by_text("No image was answered by both.")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("region", name="In the database")).to_contain_text("no reviews")
+    image = tab.locator(f'img[src="/models/{OWN.name}/reliability.png"]')
+    image.scroll_into_view_if_needed()
+    expect(image).to_have_js_property("naturalWidth", 460)
+    tab.get_by_label("The first bundle").select_option(CANDIDATE)
+    expect(validation.get_by_role("row", name=re.compile("^Accuracy"))).to_contain_text("+1.18 points better")
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name=re.compile("^CSV of 2")).click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8").splitlines()))
+    assert [(CANDIDATE, "0"), (OWN.name, "1")] == [(row["version"], row["serves"]) for row in rows]
+
+
+@pytest.fixture
+def trial(page: Page) -> Iterator[None]:
+    """The candidate's answers to `spring`, as if it had been on trial; gone afterwards."""
+    database = page.inbox.parent / "tailorbird.db"
+    with closing(sqlite3.connect(database, timeout=30.0)) as connection:
+        connection.execute(TRIAL, (CANDIDATE, page.job("spring")))
+        connection.commit()
+        yield
+        connection.execute("DELETE FROM shadows WHERE model_version = ?", (CANDIDATE,))
+        connection.commit()
+
+
+@pytest.mark.usefixtures("trial")
+def test_models_that_part_ways_show_their_images(tab: Tab) -> None:
+    """How often, which labels, the images themselves, and all of them as CSV."""
+    tab.goto(f"/models?a={OWN.name}&b={CANDIDATE}")
+    expect(tab.get_by_text(re.compile("5 of 10.images have two labels: 50.0"))).to_be_visible(timeout=WAIT_MS)
+    pairs = tab.get_by_role("region", name="Pairs of labels")
+    expect(pairs.get_by_role("row", name=re.compile("Shirt.*Coat"))).to_be_visible()
+    expect(tab.locator("a.tile")).to_have_count(5)
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name=re.compile("^CSV of 5")).click()
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert 6 == len(lines)
+    assert f"job,folder,image,{OWN.name},{OWN.name}_percent,{CANDIDATE},{CANDIDATE}_percent" == lines[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/models/{OWN.name}/manifest.json",
+        f"/models/{OWN.name}/..%2fcurrent",
+        "/models/..%2f..%2fetc/training.png",
+        "/models/../bundles/confusion.png",
+        "/models/nobody/confusion.png",
+    ],
+)
+def test_only_the_three_pictures_of_a_bundle_can_be_read(page: Page, path: str) -> None:
+    """Nothing else in its folder, and nothing outside."""
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(page.url + path, timeout=10)
+
+
+def test_viewer_is_refused_by_what_is_behind_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a browser sends: nothing is asked for."""
+    monkeypatch.setattr(access, "here", lambda: Person("vera", Role.VIEWER))
+    desk = Desk(Settings())
+    with pytest.raises(AccessError, match="needs the role admin; vera has viewer"):
+        ask(desk, Shelf("bundles"), "promote", "v2", force=True)
+    assert desk.asked is None
