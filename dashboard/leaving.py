@@ -1,4 +1,7 @@
-"""Pages that are open when their session ends: they are sent to the door, and then forgotten."""
+"""Pages that are open when their session ends: they are sent to the door.
+
+One whose socket is closed before it hears of that, or was never open, asks by itself: `frame.SCRIPT`.
+"""
 
 from urllib.parse import urlencode
 
@@ -26,9 +29,7 @@ class Leaving:
                 continue
             if client.id not in self._told:
                 self._told.add(client.id)
-                client.open(door_for(client.request))
-            elif visit.ended_s > GRACE_S:
-                client.delete()
+                client.open(door_for(client.request))  # NiceGUI forgets it when the guard closes its socket
 
 
 def door_for(request: Request) -> str:

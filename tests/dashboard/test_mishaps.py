@@ -48,7 +48,7 @@ class As:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, signed."""
-        scope.setdefault("state", {})["visit"] = Visit(Person("anna", self.role), lambda: True)
+        scope.setdefault("state", {})["visit"] = Visit(Person("vera", self.role), lambda: True)
         await self.app(scope, receive, send)
 
 
