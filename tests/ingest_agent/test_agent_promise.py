@@ -130,8 +130,10 @@ def test_late_receipt_is_still_good(bench: Workbench) -> None:
     assert (1, 1, 0) == (job.seen, job.stored, job.failed)
 
 
-def test_receipt_that_names_some_images_closes_those(bench: Workbench) -> None:
+def test_receipt_that_names_some_images_closes_those(make_bench: MakeBench) -> None:
     """The rest of the batch stays unanswered and is sent again as it was."""
+    bench = make_bench(batch_images=3, linger_ms=5000.0)
+    bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 3)
     bench.until(lambda: bench.other.batches)
@@ -164,8 +166,10 @@ def test_partly_answered_batch_counts_each_image_once_after_a_restart(make_bench
     assert (3, 3, 3, 0) == (job.seen, job.sent, job.stored, job.failed)
 
 
-def test_images_that_were_rejected_are_closed_as_failures(bench: Workbench) -> None:
+def test_images_that_were_rejected_are_closed_as_failures(make_bench: MakeBench) -> None:
     """The store turns a rejected batch into failures, and its receipt says so."""
+    bench = make_bench(batch_images=3, linger_ms=5000.0)
+    bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 3)
     bench.until(lambda: bench.other.batches)
@@ -372,7 +376,7 @@ def test_progress_is_told_while_a_job_runs(make_bench: MakeBench) -> None:
 
 def test_status_tells_what_is_in_flight(make_bench: MakeBench) -> None:
     """The retained status has the window, the open jobs and the round trip."""
-    bench = make_bench(resend_min_s=30.0)
+    bench = make_bench(batch_images=5, linger_ms=5000.0, resend_min_s=30.0)
     bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 5)

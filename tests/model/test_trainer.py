@@ -10,6 +10,8 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 from model.data import Dataset
 from model.trainer import Recipe, Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_rate_rises_for_an_epoch_and_falls_to_nothing() -> None:
     """The cosine's top is nearly reached after the first epoch; the last step hardly moves anything."""
@@ -38,7 +40,9 @@ def test_the_averaged_network_learns() -> None:
     images = np.random.default_rng(1).integers(0, 60, (512, 28, 28)).astype(np.uint8)
     images[np.arange(512), 4 + 16 * labels] = 250
     names = tuple(str(index) for index in range(512))
-    recipe = Recipe(epochs=4, batch=32, peak_rate=0.03, photo_share=0.0, erased_share=0.0)
+    recipe = Recipe(
+        epochs=4, batch=32, widths=(4, 8, 8), blocks=(1, 1), peak_rate=0.03, photo_share=0.0, erased_share=0.0
+    )
     trainer = Trainer(recipe, Dataset(images, labels, ("above", "below"), names))
 
     losses = [loss for epoch in range(recipe.epochs) for loss in trainer.epoch(epoch)]
