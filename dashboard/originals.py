@@ -7,10 +7,12 @@ begins like a picture that browsers show, sent as just that.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import html
+from starlette.types import Receive, Scope, Send
 
 from broker.errors import SettingsError
 from broker.originals import opened
@@ -45,7 +47,7 @@ class NoPhoto(Exception):  # noqa: N818 - no defect: the text is for whoever loo
 class Photo:
     """An open file that may be shown. Whoever asked for it closes it."""
 
-    descriptor: int
+    file: FileIO
     kind: str
     size: int
 
@@ -59,21 +61,31 @@ def add(made: FastAPI, site: Site) -> None:
             found = find(site.settings, job_id, image)
         except NoPhoto as why:
             return PlainTextResponse(f"{why}\n", status_code=404)
-        return StreamingResponse(
-            _pieces(found),
-            media_type=found.kind,
-            headers={
-                "Content-Disposition": "inline",
-                "Content-Length": str(found.size),
-                "Content-Security-Policy": POLICY,
-            },
-        )
+        return PhotoAnswer(found)
+
+
+class PhotoAnswer(StreamingResponse):
+    """Sends a photo and closes it, also when whoever asked has gone before its first byte."""
+
+    def __init__(self, found: Photo) -> None:
+        headers = {
+            "Content-Disposition": "inline",
+            "Content-Length": str(found.size),
+            "Content-Security-Policy": POLICY,
+        }
+        super().__init__(_pieces(found), media_type=found.kind, headers=headers)
+        self._file = found.file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 def why_none(settings: Settings, key: Key) -> str:
     """Return why there is no photo to show of an image, "" where there is one."""
     try:
-        os.close(find(settings, *key).descriptor)
+        find(settings, *key).file.close()
     except NoPhoto as why:
         return str(why)
     return ""
@@ -105,26 +117,26 @@ def find(settings: Settings, job_id: str, image: str) -> Photo:
     if known.source != settings.ingest_agent.source:
         raise NoPhoto(f"The photo lies where {known.source} read it, not in this inbox.")
     try:
-        descriptor = opened(settings, known.source, known.folder, image)
+        file = FileIO(opened(settings, known.source, known.folder, image))
     except FileNotFoundError as error:
         raise NoPhoto(GONE) from error
     except OSError as error:
         raise NoPhoto(f"The photo cannot be read: {error.strerror or 'it is no plain file'}.") from error
     try:
-        return _shown(descriptor)
+        return _shown(file)
     except BaseException:
-        os.close(descriptor)
+        file.close()
         raise
 
 
-def _shown(descriptor: int) -> Photo:
-    size = os.fstat(descriptor).st_size
+def _shown(file: FileIO) -> Photo:
+    size = os.fstat(file.fileno()).st_size
     if size > MOST_BYTES:
         raise NoPhoto(f"The photo has {amount(size)}: too much to be shown here.")
-    kind = kind_of(os.pread(descriptor, HEAD_BYTES, 0))
+    kind = kind_of(os.pread(file.fileno(), HEAD_BYTES, 0))
     if kind is None:
         raise NoPhoto(NOT_HERE)
-    return Photo(descriptor, kind, size)
+    return Photo(file, kind, size)
 
 
 def kind_of(head: bytes) -> str | None:
@@ -136,8 +148,7 @@ def kind_of(head: bytes) -> str | None:
 
 def _pieces(found: Photo) -> Iterator[bytes]:
     """Yield the file, as long as it was when it was opened: one that is cut off breaks the answer off."""
-    with os.fdopen(found.descriptor, "rb", buffering=0) as file:
-        left = found.size
-        while left and (piece := file.read(min(left, PIECE_BYTES))):
-            left -= len(piece)
-            yield piece
+    left = found.size
+    while left and (piece := found.file.read(min(left, PIECE_BYTES))):
+        left -= len(piece)
+        yield piece

@@ -1,14 +1,17 @@
 """Photos by their address: which are shown, and as what."""
 
-import os
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from broker.settings import Settings
 from dashboard import originals
-from dashboard.originals import GONE, NOT_HERE, NoPhoto, find, kind_of
+from dashboard.originals import GONE, NOT_HERE, NoPhoto, PhotoAnswer, find, kind_of
 from tests.store.workbench import JOB, Make, at_work
 
 PNG = b"\x89PNG\r\n\x1a\n and the rest"
@@ -58,7 +61,7 @@ def test_photo_of_an_image_is_found(settings: Settings, folder: Path) -> None:
     """With its kind and its size."""
     found = find(settings, JOB, "a.png")
     assert ("image/png", len(PNG)) == (found.kind, found.size)
-    os.close(found.descriptor)
+    found.file.close()
     (folder / "a.png").unlink()
     assert GONE == why_not(settings, JOB, "a.png")
 
@@ -84,3 +87,22 @@ def test_huge_photo_is_not_shown(settings: Settings, folder: Path, monkeypatch: 
     assert folder.is_dir()
     monkeypatch.setattr(originals, "MOST_BYTES", 10)
     assert "The photo has 21 bytes: too much to be shown here." == why_not(settings, JOB, "a.png")
+
+
+@pytest.mark.parametrize("version", ["2.3", "2.4"])
+def test_photo_is_closed_when_nobody_waits_for_it(settings: Settings, folder: Path, version: str) -> None:
+    """Whoever has gone before its first byte costs no open file, however a server tells that they have."""
+    assert folder.is_dir()
+    found = find(settings, JOB, "a.png")
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        await asyncio.sleep(0)
+        raise OSError("it has gone")
+
+    scope = {"type": "http", "method": "GET", "asgi": {"spec_version": version}}
+    with contextlib.suppress(ClientDisconnect):
+        asyncio.run(PhotoAnswer(found)(scope, receive, send))
+    assert found.file.closed
