@@ -19,6 +19,8 @@ from dashboard.roles import ROLES, Person, Role
 FILE = "page-accounts.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 FIELDS = {"name", "role", "hash", "added_at"}
+Stamp = tuple[int, int, int]
+"""What changes whenever the file is replaced."""
 
 
 @dataclass(frozen=True)
@@ -130,30 +132,41 @@ def _write(state: Path, accounts: Sequence[Account]) -> None:
     write_private(state / FILE, text + "\n")
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a look at the file found: `wrong` says why it is no use."""
+
+    seen: Stamp | None
+    found: dict[str, Account]
+    wrong: SettingsError | None = None
+
+
 class Accounts:
     """The accounts as they are now: the file is read again when it is another one."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._seen: tuple[int, int, int] | None = None
-        self._found: dict[str, Account] = {}
-        self._wrong: SettingsError | None = None
+        self._known: _Known | None = None
 
     def now(self) -> dict[str, Account]:
-        """Return the accounts by name. Raises SettingsError while the file is no use."""
-        seen = self._look()
-        if seen != self._seen or self._wrong is not None:
-            self._found, self._wrong = {}, None
-            try:
-                self._found = {one.name: one for one in read_accounts(self._state)}
-            except SettingsError as error:
-                self._wrong = error
-            self._seen = seen
-        if self._wrong is not None:
-            raise self._wrong
-        return self._found
+        """Return the accounts by name. Raises SettingsError while the file is no use.
 
-    def _look(self) -> tuple[int, int, int] | None:
+        Threads may ask at once: what is known changes in one step, so that none sees less than there is.
+        """
+        seen, known = self._look(), self._known
+        if known is None or seen != known.seen or known.wrong is not None:
+            known = self._known = self._read(seen)
+        if known.wrong is not None:
+            raise known.wrong
+        return known.found
+
+    def _read(self, seen: Stamp | None) -> _Known:
+        try:
+            return _Known(seen, {one.name: one for one in read_accounts(self._state)})
+        except SettingsError as error:
+            return _Known(seen, {}, error)
+
+    def _look(self) -> Stamp | None:
         """Return what changes whenever the file is replaced, None where there is none."""
         try:
             found = (self._state / FILE).stat()

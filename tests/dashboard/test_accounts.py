@@ -8,8 +8,16 @@ from argon2 import extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from broker.errors import SettingsError
-from dashboard import passwords
-from dashboard.accounts import FILE, Accounts, add_account, change_account, read_accounts, remove_account
+from dashboard import accounts, passwords
+from dashboard.accounts import (
+    FILE,
+    Account,
+    Accounts,
+    add_account,
+    change_account,
+    read_accounts,
+    remove_account,
+)
 from dashboard.passwords import fits, hashed, nobodys_hash, wrong_password
 from dashboard.roles import Role
 
@@ -41,7 +49,9 @@ def test_password_of_nobody_is_hashed_like_any_other(monkeypatch: pytest.MonkeyP
             return True
 
     there = nobodys_hash()
+    assert not fits(PASSWORD, there)
     monkeypatch.setattr(passwords, "HASHER", Counting())
+    monkeypatch.setattr(passwords, "nobodys_hash", lambda: there)
     assert not fits(PASSWORD, None)
     assert [there] == asked
     assert extract_parameters(there) == RFC_9106_LOW_MEMORY
@@ -93,6 +103,39 @@ def test_accounts_live_in_a_private_file(tmp_path: Path) -> None:
     assert before.hash != seen.now()["anna"].hash
     assert ["anna"] == [one.name for one in remove_account(tmp_path, "Vera.W")]
     assert ["anna"] == list(seen.now())
+
+
+@pytest.mark.usefixtures("quick")
+def test_accounts_are_all_there_while_threads_read_them_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sees that it is another file, a second reads it, and a third asks while the first reads it too."""
+    add_account(tmp_path, "anna", Role.ADMIN, PASSWORD)
+    seen = Accounts(tmp_path)
+    told = [seen.now()]
+    add_account(tmp_path, "bert", Role.VIEWER, PASSWORD)
+    look, reads = seen._look, accounts.read_accounts
+
+    def read(state: Path) -> tuple[Account, ...]:
+        told.append(seen.now())
+        return reads(state)
+
+    class Compared(tuple[int, int, int]):
+        """What the first has seen; as soon as it knows that it is another, the second is there."""
+
+        __slots__ = ()
+
+        def __ne__(self, other: object) -> bool:
+            """Compare."""
+            differs = tuple(self) != other
+            monkeypatch.setattr(seen, "_look", look)
+            told.append(seen.now())
+            monkeypatch.setattr(accounts, "read_accounts", read)
+            return differs
+
+    monkeypatch.setattr(seen, "_look", lambda: Compared(look() or ()))
+    told.append(seen.now())
+    assert [["anna"], *[["anna", "bert"]] * 3] == [list(one) for one in told]
 
 
 @pytest.mark.usefixtures("quick")
