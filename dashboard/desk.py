@@ -242,6 +242,7 @@ class Desk:
             now = await asyncio.to_thread(self._asking.again, asked)
             if (now.said and now.said.review_id) == (asked.said and asked.said.review_id):
                 break
+            self._asking.let_go(asked.key)
         if asked is None:
             await self._nothing_left()
             return

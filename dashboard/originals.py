@@ -26,7 +26,7 @@ from store.dropped import whence
 
 MOST_BYTES = 67_108_864
 PIECE_BYTES = 1 << 18
-HEAD_BYTES = 16
+HEAD_BYTES = 18
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 GONE = "The photo is no longer in the inbox."
 NOT_HERE = "The photo cannot be shown here: browsers show JPEG, PNG, WebP, GIF and BMP."
@@ -35,8 +35,9 @@ _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
-    (b"BM", "image/bmp"),
 )
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+"""The lengths of a BMP's second header: `BM` alone may begin a text."""
 
 
 class NoPhoto(Exception):  # noqa: N818 - no defect: the text is for whoever looks
@@ -143,6 +144,8 @@ def kind_of(head: bytes) -> str | None:
     """Return the media type of a file that begins so; None for what browsers do not show, or act upon."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "image/bmp"
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
 
 
