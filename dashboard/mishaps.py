@@ -10,9 +10,10 @@ from nicegui import Client, app, html, ui
 from nicegui.translations import translations
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from broker.errors import SettingsError
+from dashboard.access import AccessError
 from dashboard.frame import frame, note
 from dashboard.site import Site
 
@@ -25,11 +26,12 @@ DEFECT = "This page has failed, by a defect of Tailorbird; the log of the dashbo
 TOO_SLOW = "This page took too long: the machine is busy, or the database locked. Load it again."
 
 
-def add(_: FastAPI, __: Site) -> None:
+def add(made: FastAPI, _: Site) -> None:
     """Put our own pages in the place of NiceGUI's, and our own words."""
     translations[LANGUAGE] |= {"connection_lost": LOST, "trying_to_reconnect": TRYING}
     app.add_exception_handler(404, _not_found)
     app.add_exception_handler(RequestValidationError, _not_understood)
+    made.add_exception_handler(AccessError, _signed_out)
     app.on_page_exception(_failed)
     # What NiceGUI makes of a page that is not ready in time, it makes by this function of its own.
     vars(sys.modules[ui.page.__module__])["error_content"] = _too_slow
@@ -51,6 +53,12 @@ async def _not_understood(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError) and not _is_of_a_page(request):
         return await request_validation_exception_handler(request, error)
     return _page(request, 422, "Not understood", NO_SENSE)
+
+
+def _signed_out(_: Request, error: Exception) -> Response:
+    """Answer who asked for a file, or sent one, while the session ended."""
+    said = str(error)
+    return PlainTextResponse(f"{said[:1].upper()}{said[1:]}.\n", 401)
 
 
 def _is_of_a_page(request: Request) -> bool:

@@ -144,12 +144,12 @@ class Selecting:
         chosen, label = dict(self._chosen), self._label
         if not chosen or not label:
             return
-        name = name_here()
-        reviews = [
-            answer(name, key, label, how="selection", replaces=said.review_id if said else "")
-            for key, said in chosen.items()
-        ]
-        sent = await self._sent(reviews)
+        sent = await self._sent(
+            lambda name: [
+                answer(name, key, label, how="selection", replaces=said.review_id if said else "")
+                for key, said in chosen.items()
+            ]
+        )
         if sent is None:
             return
         taken = {(one.job_id, one.image): one for one in sent.taken}
@@ -160,9 +160,8 @@ class Selecting:
 
     async def _undo(self) -> None:
         """Put back what stood before the latest answers."""
-        name = name_here()
         sent = await self._sent(
-            [taking_back(name, one, before, one.review_id) for one, before in self._stored]
+            lambda name: [taking_back(name, one, before, one.review_id) for one, before in self._stored]
         )
         if sent is None:
             return
@@ -171,12 +170,13 @@ class Selecting:
         self._say(_outcome(sent, "taken back", "what they said stays"))
         await self.changed()
 
-    async def _sent(self, reviews: Sequence[Review]) -> Sent | None:
-        """Hand answers over and follow them; None where that is not allowed, or another is under way."""
+    async def _sent(self, signed: Callable[[str], Sequence[Review]]) -> Sent | None:
+        """Hand somebody's answers over and follow them; None where they may not, or others are under way."""
         if self._busy:
             return None
         try:
             require(Role.REVIEWER)
+            reviews = signed(name_here())
         except AccessError as problem:
             self._say(str(problem))
             return None

@@ -5,6 +5,8 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import nicegui
 import pytest
@@ -42,13 +44,14 @@ class As:
     """Comes as somebody with a role, behind the guard."""
 
     role = Role.ADMIN
+    lasts = True
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, signed."""
-        scope.setdefault("state", {})["visit"] = Visit(Person("vera", self.role), lambda: True)
+        scope.setdefault("state", {})["visit"] = Visit(Person("vera", self.role), lambda: self.lasts)
         await self.app(scope, receive, send)
 
 
@@ -122,3 +125,18 @@ def test_viewer_sees_no_paths_no_settings_and_no_events(site: Page, monkeypatch:
     for path in ("/events.csv", "/export/events.csv"):
         assert 403 == answered(site, path)[0]
     assert "needs the role admin" in answered(site, "/events")[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/events.csv"), ("GET", "/export/days.csv"), ("POST", "/drop/begin")]
+)
+def test_what_is_asked_for_when_the_session_has_ended_is_refused(
+    site: Page, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    """The guard had let it pass a moment before: no defect, but a sentence."""
+    monkeypatch.setattr(As, "lasts", False)
+    asked = Request(site.url + path, headers={"Origin": site.url}, method=method)
+    with pytest.raises(HTTPError) as refused:
+        urlopen(asked)
+    said = refused.value.read().decode()
+    assert (401, "You are signed out: load the page again to sign in.\n") == (refused.value.code, said)
