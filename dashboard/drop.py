@@ -18,7 +18,7 @@ from dashboard.drop_answers import add_answers
 from dashboard.frame import address, frame, note
 from dashboard.site import Site
 from dashboard.tiles import bar
-from dashboard.uploads import Dropped, Uploads
+from dashboard.uploads import IDLE_S, Dropped, Uploads
 from dashboard.words import SPACE, at, count, lasting
 from store import browsing, queries
 from store.browsing import ClassCounts
@@ -27,7 +27,7 @@ from store.queries import Job
 from store.times import stamp_of
 
 LOOK_S = 1.0
-SWEEP_S = 600.0
+SWEEP_S = IDLE_S
 PATIENCE_S = 15.0
 """After which a folder without a job is worth a word."""
 

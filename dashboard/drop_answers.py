@@ -26,15 +26,20 @@ from dashboard.uploads import Upload, Uploads
 
 LIST_BYTES = 16_000_000
 """The longest list of files: 50,000 of them with paths of 300 characters."""
+LISTS = 2
+"""Lists that are read at a time, as each takes many times its bytes in memory; others wait for their turn."""
+LIST_S = 30.0
+"""How long a list may take to come."""
 log = logging.getLogger("dashboard")
 
 
 def add_answers(made: FastAPI, uploads: Uploads) -> None:
     """Add the addresses."""
+    turn = asyncio.Semaphore(LISTS)
 
     @made.post("/drop/begin")
     async def begin(request: Request) -> Response:
-        return await _answered(request, lambda person: _begin(uploads, person, request))
+        return await _answered(request, lambda person: _begin(uploads, person, request, turn))
 
     @made.put("/drop/{key}/{number}")
     async def put(request: Request, key: str, number: int) -> Response:
@@ -62,19 +67,32 @@ async def _answered(request: Request, work: Callable[[Person], Awaitable[object]
         return Response(status_code=400)  # nobody reads it
 
 
-async def _begin(uploads: Uploads, person: Person, request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LIST_BYTES:
-            raise Refused(413, f"The list of files is longer than {LIST_BYTES:,} bytes.")
-    upload = await asyncio.to_thread(_begun, uploads, person, bytes(body))
+async def _begin(
+    uploads: Uploads, person: Person, request: Request, turn: asyncio.Semaphore
+) -> dict[str, Any]:
+    async with turn:
+        body = await _list(request)
+        upload = await asyncio.to_thread(_begun, uploads, person, body)
     return {
         "key": upload.key,
         "folder": upload.name,
         "files": list(upload.plan.files),
         "leftOut": [[number, why] for number, why in upload.plan.left_out.items()],
     }
+
+
+async def _list(request: Request) -> bytes:
+    """Return the list's bytes. Raises Refused where they are too many, or do not come."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(LIST_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LIST_BYTES:
+                    raise Refused(413, f"The list of files is longer than {LIST_BYTES:,} bytes.")
+    except TimeoutError as error:
+        raise Refused(408, f"The list of files did not come within {LIST_S:g} seconds.") from error
+    return bytes(body)
 
 
 def _begun(uploads: Uploads, person: Person, body: bytes) -> Upload:

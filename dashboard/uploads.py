@@ -26,6 +26,8 @@ from store.disk import MEGABYTE
 
 MOST = 8
 """Uploads under way at any time, of all people together."""
+MOST_EACH = 4
+"""Uploads under way of one account."""
 IDLE_S = 120.0
 """Seconds without a byte after which an upload is given up."""
 ABANDONED_S = 3600.0
@@ -107,6 +109,10 @@ class Uploads:
         with self._lock:
             if len(self._under_way) >= MOST:
                 raise Refused(429, f"{MOST} uploads are under way already: try again when one is through.")
+            if who and sum(one.who == who for one in self._under_way.values()) >= MOST_EACH:
+                raise Refused(
+                    429, f"{MOST_EACH} of your uploads are under way: try again when one is through."
+                )
             place = self._place(plan.size + sum(one.to_come for one in self._under_way.values()))
             made = Upload(secrets.token_urlsafe(16), who, name, plan, place)
             self._under_way[made.key] = made

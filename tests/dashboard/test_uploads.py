@@ -124,7 +124,11 @@ def test_uploads_at_a_time_are_bounded_until_one_is_given_up(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several people share the page; those who went away make room."""
-    first = [uploads.begin(ANNA, "spring", [("a.png", 3)]) for _ in range(module.MOST)]
+    who = [ANNA] * module.MOST_EACH + [""] * (module.MOST - module.MOST_EACH)
+    first = [uploads.begin(one, "spring", [("a.png", 3)]) for one in who[:-1]]
+    with pytest.raises(Refused, match="of your uploads are under way"):
+        uploads.begin(ANNA, "summer", [("a.png", 3)])
+    first.append(uploads.begin("", "spring", [("a.png", 3)]))
     with pytest.raises(Refused, match="try again when one is through"):
         uploads.begin(BERT, "summer", [("a.png", 3)])
     monkeypatch.setattr(module, "IDLE_S", -1.0)
