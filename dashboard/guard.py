@@ -46,7 +46,7 @@ HEADERS = {
 HSTS = "max-age=31536000"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOK_S = 1.0
-"""How often an open web socket is asked whether its session lasts."""
+"""How often the session of an open web socket, or of a long answer, is asked whether it lasts."""
 EVENT = '42["event"'
 """How a message begins by which a browser tells what somebody did (Socket.IO 5, engine.io 4)."""
 SOCKET = "/_nicegui_ws/"
@@ -180,10 +180,18 @@ def _while_it_lasts(visit: Visit, receive: Receive) -> Receive:
     """Pass on what comes, until the session ends: then it ends as if the browser had gone."""
 
     async def received() -> Message:
-        message = await receive()
+        coming = asyncio.ensure_future(receive())
+        try:
+            while visit.lasts and not coming.done():
+                await asyncio.wait({coming}, timeout=LOOK_S)
+            if not visit.lasts:
+                return {"type": "http.disconnect"}
+            message = coming.result()
+        finally:
+            coming.cancel()
         if EVENT.encode() in message.get("body", b""):
             visit.use()
-        return message if visit.lasts else {"type": "http.disconnect"}
+        return message
 
     return received
 
