@@ -13,6 +13,7 @@ from dashboard.access import AccessError, Role, require
 from dashboard.answers import AWAY, called, name_here, taking_back
 from dashboard.frame import note
 from dashboard.originals import why_none
+from dashboard.populations import images_of
 from dashboard.questions import Asked, Asking
 from dashboard.site import Site
 
@@ -238,6 +239,7 @@ class Desk:
 
     async def _next(self) -> None:
         """Show the next image that nobody has answered, and draw one ahead."""
+        self._asking.take(await images_of(self._site, self._asking.scope))
         while (asked := await self._drawn()) is not None:
             now = await asyncio.to_thread(self._asking.again, asked)
             if (now.said and now.said.review_id) == (asked.said and asked.said.review_id):

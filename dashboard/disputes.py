@@ -1,13 +1,14 @@
 """Where two models part ways: on the images that both have answered, one of them perhaps on trial."""
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from nicegui import html
 
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.frame import Table, address, note, picture
+from dashboard.site import Site
 from dashboard.words import count, percent
 from store import queries
 from store.disagreements import Disagreement, Disputed, disagreement, disputed
@@ -45,10 +46,10 @@ def ask(settings: Settings, first: str, second: str) -> Found | None:
         return Found(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
 
 
-async def show(settings: Settings, place: html.div, first: str, second: str) -> None:
+async def show(site: Site, place: html.div, first: str, second: str) -> None:
     """Show where two models disagree, once it is counted."""
     try:
-        found = await asyncio.to_thread(ask, settings, first, second)
+        found = await site.counting.of((first, second), partial(ask, site.settings, first, second))
     except SettingsError as problem:
         found, said = None, str(problem)
     else:

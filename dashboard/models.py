@@ -17,13 +17,15 @@ from dashboard.downloads import csv_answer
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
 from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, training_pictures
+from dashboard.populations import standing_of
 from dashboard.promotion import Panel
 from dashboard.site import Site
 from dashboard.words import count
 from store import queries
 from store.disagreements import disputed_lines
-from store.estimates import Estimate
-from store.model_figures import Answered, answered, reviewed_accuracy
+from store.estimates import Estimate, not_enough
+from store.model_figures import Answered, answered, has_reviews
+from store.review_scope import Scope
 
 LOOK_S = 1.0
 
@@ -70,6 +72,7 @@ class _Models:
     """The page's parts. The address follows the choice, so that a comparison can be kept and sent."""
 
     def __init__(self, site: Site, desk: Desk, a: str, b: str) -> None:
+        self._site = site
         self._settings = site.settings
         self._watch = site.watch
         self._asked = (a, b)
@@ -118,7 +121,7 @@ class _Models:
         chosen = list(self._chosen)
         for version in chosen:
             if version not in self._accuracies:
-                self._accuracies[version] = await asyncio.to_thread(_accuracy, self._settings, version)
+                self._accuracies[version] = await _accuracy(self._site, version)
         if chosen != self._chosen:
             return
         self._make("database", self._database)
@@ -128,7 +131,7 @@ class _Models:
                 place = html.div()
             with place:
                 html.p("Counting \N{HORIZONTAL ELLIPSIS}").classes("faint")
-            await disputes.show(self._settings, place, *chosen)
+            await disputes.show(self._site, place, *chosen)
 
     def _head(self, said: str) -> None:
         for trouble in (*self._shelf.troubles, *([said] if said else [])):
@@ -216,9 +219,14 @@ def _ask(settings: Settings) -> tuple[Shelf, dict[str, Answered], str]:
         return shelf, {}, str(problem)
 
 
-def _accuracy(settings: Settings, version: str) -> Estimate:
+async def _accuracy(site: Site, version: str) -> Estimate:
+    def asked() -> bool:
+        with queries.reading(site.settings.store) as connection:
+            return has_reviews(connection, version)
+
     try:
-        with queries.reading(settings.store) as connection:
-            return reviewed_accuracy(connection, version)
+        if not await asyncio.to_thread(asked):
+            return not_enough(0)
+        return (await standing_of(site, Scope(model=version))).accuracy
     except SettingsError:
         return Estimate(None, None, None, 0)

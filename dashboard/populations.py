@@ -1,35 +1,30 @@
-"""How many images there are to ask people about, counted now and then: every row of the database is read."""
+"""How many images there are to ask about, and how far the answers have come: the same for every page."""
 
-import threading
-import time
-from collections.abc import Callable
+import asyncio
 
-from store.queries import Connection
+from dashboard.site import Site
+from store import queries
 from store.review_queue import Standing, population, standing
 from store.review_scope import Scope
 from store.sampling import Stratum
 
-KEPT_S = 600.0
-"""How old a count may be: the answers themselves are read each time."""
-KEPT = 32
+
+async def images_of(site: Site, scope: Scope) -> tuple[Stratum, ...]:
+    """Return the images by stratum, as they were counted now or a while ago. Raises SettingsError."""
+
+    def counted() -> tuple[Stratum, ...]:
+        with queries.reading(site.settings.store) as connection:
+            return population(connection, scope)
+
+    return await site.counting.of(scope, counted)
 
 
-class Populations:
-    """The latest counts by scope. One is made at a time, however many ask."""
+async def standing_of(site: Site, scope: Scope) -> Standing:
+    """Return how far the answers have come; they themselves are read each time. Raises SettingsError."""
+    images = await images_of(site, scope)
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: dict[Scope, tuple[float, tuple[Stratum, ...]]] = {}
+    def asked() -> Standing:
+        with queries.reading(site.settings.store) as connection:
+            return standing(connection, scope, images)
 
-    def standing(self, connection: Connection, scope: Scope) -> Standing:
-        """Return how far the answers have come; this may take seconds for millions of images."""
-        with self._lock:
-            known = self._known.get(scope)
-            if known is None or self._clock() - known[0] > KEPT_S:
-                known = self._clock(), population(connection, scope)
-                self._known.pop(scope, None)
-                self._known[scope] = known
-                while len(self._known) > KEPT:
-                    del self._known[next(iter(self._known))]
-        return standing(connection, scope, known[1])
+    return await asyncio.to_thread(asked)

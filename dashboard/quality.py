@@ -17,14 +17,13 @@ from dashboard.figures import figure
 from dashboard.frame import frame, note
 from dashboard.plots import STYLE
 from dashboard.plotted import csv_lines
-from dashboard.populations import Populations
+from dashboard.populations import standing_of
 from dashboard.quality_alert_cards import alert_cards
 from dashboard.quality_choice import PERIODS, Choice, choice_of, day_of
 from dashboard.quality_sections import Found, Section, ask, sections
 from dashboard.site import Site
 from store import queries
 from store.report_reviews import among_of
-from store.review_queue import Standing
 
 TO_ITS_PLACE = """
 (() => {
@@ -49,13 +48,12 @@ To = Annotated[str, Query(alias="to")]
 
 def add(made: FastAPI, site: Site) -> None:
     """Add the page, as its address wants it, and the CSV of each plot."""
-    populations = Populations()
 
     @ui.page("/quality", response_timeout=PATIENCE_S)
     async def page_quality(
         period: str = "", first: From = "", last: To = "", source: str = "", model: str = ""
     ) -> None:
-        await _quality(site.settings, populations, choice_of(period, first, last, source, model))
+        await _quality(site, choice_of(period, first, last, source, model))
 
     @made.get("/quality.csv")
     def quality_csv(
@@ -77,8 +75,8 @@ def _found(settings: Settings, choice: Choice, now: datetime) -> Found:
         return ask(connection, choice.scope(now), settings.monitor)
 
 
-async def _quality(settings: Settings, populations: Populations, choice: Choice) -> None:
-    now = datetime.now(UTC)
+async def _quality(site: Site, choice: Choice) -> None:
+    settings, now = site.settings, datetime.now(UTC)
     ui.add_css(STYLE)
     with frame("Quality", "/quality"):
         try:
@@ -89,7 +87,7 @@ async def _quality(settings: Settings, populations: Populations, choice: Choice)
         _choices(choice, found)
         html.p(_told(choice, found, now)).classes("faint")
         if found.quality.headline.jobs:
-            _Accuracy(settings, populations, found).make()
+            _Accuracy(site, found).make()
         else:
             note(_empty(settings, choice), "empty")
         _show(found, choice, now)
@@ -189,9 +187,8 @@ def _select(words: str, name: str, choice: Choice, values: list[str]) -> None:
 class _Accuracy:
     """The headline's cards. What reviews say of all images may take seconds: it comes when it is counted."""
 
-    def __init__(self, settings: Settings, populations: Populations, found: Found) -> None:
-        self._settings = settings
-        self._populations = populations
+    def __init__(self, site: Site, found: Found) -> None:
+        self._site = site
         self._found = found
 
     def make(self) -> None:
@@ -208,13 +205,9 @@ class _Accuracy:
             ui.timer(0.01, self._count, once=True)
 
     async def _count(self) -> None:
-        def asked() -> Standing | None:
-            among = among_of(self._found.quality.scope)
-            with queries.reading(self._settings.store) as connection:
-                return None if among is None else self._populations.standing(connection, among)
-
+        among = among_of(self._found.quality.scope)
         try:
-            standing = await asyncio.to_thread(asked)
+            standing = None if among is None else await standing_of(self._site, among)
         except SettingsError:
             standing = None
         self._card.clear()

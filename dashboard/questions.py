@@ -13,6 +13,7 @@ from store.png import png
 from store.questions import Question, Questions, question
 from store.review_queue import Standing, is_empty
 from store.review_scope import Scope
+from store.sampling import Stratum
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,20 @@ class Asking:
 
     def __init__(self, store: Store, scope: Scope, reservations: Reservations, chance: Random) -> None:
         self._store = store
-        self._scope = scope
+        self.scope = scope
         self._reservations = reservations
         self._questions = Questions(scope, chance)
         self._postponed: list[Question] = []
         self._lock = threading.Lock()
 
+    def take(self, images: tuple[Stratum, ...]) -> None:
+        """Take over how many images there are, as it is counted for all pages."""
+        self._questions.take(images)
+
     def is_empty(self) -> bool:
         """Tell whether there is no image at all."""
         with queries.reading(self._store) as connection:
-            return is_empty(connection, self._scope)
+            return is_empty(connection, self.scope)
 
     def next(self) -> Asked | None:
         """Return the next question, which is held for this person; None where nothing is left to ask.

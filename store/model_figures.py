@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from store.estimates import Estimate, not_enough
 from store.report_figures import Scope as Reported
 from store.report_figures import served
-from store.review_queue import population, standing
-from store.review_scope import Scope
 from store.schema import batches, jobs, predictions, reviews, shadows
 
 
@@ -57,15 +54,13 @@ def answered(connection: sa.Connection) -> dict[str, Answered]:
     return result
 
 
-def reviewed_accuracy(connection: sa.Connection, version: str) -> Estimate:
-    """Return the true accuracy of what a model answered, from reviews; walks its rows where there are any."""
+def has_reviews(connection: sa.Connection, version: str) -> bool:
+    """Tell whether anybody said anything of what a model answered."""
     both = (reviews.c.job_id == predictions.c.job_id) & (reviews.c.image == predictions.c.image)
-    mine = sa.select(sa.func.count()).select_from(reviews.join(predictions, both))
-    answers = connection.execute(mine.where(predictions.c.model_version == version)).scalar_one()
-    if not answers:
-        return not_enough(0)
-    scope = Scope(model=version)
-    return standing(connection, scope, population(connection, scope)).accuracy
+    found = sa.select(reviews.c.image).select_from(reviews.join(predictions, both))
+    return (
+        connection.execute(found.where(predictions.c.model_version == version).limit(1)).first() is not None
+    )
 
 
 def has_answered_beside(connection: sa.Connection, first: str, second: str) -> bool:

@@ -109,6 +109,10 @@ class Questions:
             self._count_again_at = ended + (ended - began) / COUNTING_SHARE
         return standing(connection, self.scope, self._images)
 
+    def take(self, images: tuple[Stratum, ...]) -> None:
+        """Take over a count of all images, and count no more: whoever counts elsewhere gives it again."""
+        self._images, self._count_again_at = images, float("inf")
+
     @property
     def expected(self) -> float | None:
         """The accuracy that the confidence of all images promises, as they were counted last."""

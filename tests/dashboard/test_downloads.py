@@ -17,6 +17,7 @@ from dashboard.access import LOCAL
 from dashboard.downloads import csv_answer
 from dashboard.gate import Visit
 from dashboard.guard import Guard
+from store import queries
 from tests.dashboard.conftest import Page
 from tests.dashboard.test_page import answered
 from tests.waiting import until
@@ -52,7 +53,7 @@ class Line:
 def line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Line:
     """One."""
     made = Line(settings)
-    monkeypatch.setattr(downloads.queries, "reading", made.read)
+    monkeypatch.setattr(queries, "reading", made.read)
     return made
 
 

@@ -131,9 +131,7 @@ def quick_hashes() -> Iterator[None]:
     """Hashes that take neither memory nor time, which are other tests' matter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        passwords.nobodys_hash.cache_clear()
         yield
-    passwords.nobodys_hash.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from broker.messages import Review
 from broker.settings import Store
 from store.disagreements import disputed_lines
-from store.model_figures import Answered, answered, has_answered_beside, reviewed_accuracy
+from store.model_figures import Answered, answered, has_answered_beside, has_reviews
 from store.queries import reading
 from store.writer import Writer
 from tests.store.test_shadows import shadow
@@ -50,8 +50,8 @@ def test_model_without_a_job_of_its_own_has_no_shares() -> None:
     assert (None, None) == (one.mean_confidence, one.suspect_share)
 
 
-def test_accuracy_is_that_of_the_models_own_images(ask: Ask, writer: Writer, make: Make) -> None:
-    """A model that nobody has reviewed has none."""
+def test_reviews_are_those_of_the_models_own_images(ask: Ask, writer: Writer, make: Make) -> None:
+    """Of another model's there are none."""
     said = Review(
         review_id="r1",
         job_id=FIRST,
@@ -62,8 +62,8 @@ def test_accuracy_is_that_of_the_models_own_images(ask: Ask, writer: Writer, mak
         how="asked",
     )
     writer.write([said])
-    assert 1 == ask(reviewed_accuracy, make.batch("x").model_version).images
-    assert (0, None) == ((none := ask(reviewed_accuracy, "m2")).images, none.value)
+    assert ask(has_reviews, make.batch("x").model_version)
+    assert not ask(has_reviews, "m2")
 
 
 def test_disputed_images_are_lines_of_csv(ask: Ask, writer: Writer, make: Make) -> None:
