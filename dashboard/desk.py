@@ -9,7 +9,7 @@ from broker.errors import SettingsError
 from broker.messages import Correction, Review
 from broker.reviewer import answer, is_taken
 from dashboard import question_view
-from dashboard.access import AccessError, Role, require
+from dashboard.access import AccessError, Role, require, trouble
 from dashboard.answers import AWAY, called, name_here, taking_back
 from dashboard.frame import note
 from dashboard.originals import why_none
@@ -123,7 +123,7 @@ class Desk:
             require(Role.REVIEWER)
             await act()
         except (AccessError, SettingsError) as problem:
-            self._say(str(problem))
+            self._say(trouble(problem))
         finally:
             self._busy = False
         if self._number != before:

@@ -7,6 +7,7 @@ from nicegui import html
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.access import trouble
 from dashboard.frame import Table, address, note, picture
 from dashboard.words import count, percent
 from store import queries
@@ -50,13 +51,13 @@ async def show(settings: Settings, place: html.div, first: str, second: str) -> 
     try:
         found = await asyncio.to_thread(ask, settings, first, second)
     except SettingsError as problem:
-        found, said = None, str(problem)
+        found, said, kind = None, trouble(problem), "trouble"
     else:
-        said = TRIAL
+        said, kind = TRIAL, "empty"
     place.clear()
     with place:
         if found is None:
-            note(said, "empty")
+            note(said, kind)
         else:
             _show(found, first, second)
 

@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.access import UNREADABLE
 from store import queries
 
 CSV = "text/csv; charset=utf-8"
@@ -20,13 +21,13 @@ Lines = Callable[[queries.Connection], Iterator[str]]
 def csv_answer(settings: Settings, name: str, lines: Lines) -> Response:
     """Return a CSV file of that name, its lines read from the database in one transaction.
 
-    The first of them are read at once: without a database the answer says why.
+    The first of them are read at once: without a database the answer says so, and a page says why.
     """
     pieces = _pieces(settings, lines)
     try:
         first = next(pieces, b"")
-    except SettingsError as problem:
-        return PlainTextResponse(f"{problem}\n", status_code=503)
+    except SettingsError:
+        return PlainTextResponse(f"{UNREADABLE}\n", status_code=503)
     return StreamingResponse(chain([first], pieces), media_type=CSV, headers=_named(name))
 
 

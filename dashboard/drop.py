@@ -12,7 +12,7 @@ from nicegui.element import Element
 
 from broker.errors import SettingsError
 from broker.settings import Settings
-from dashboard.access import AccessError, Role, require
+from dashboard.access import AccessError, Role, require, trouble
 from dashboard.declared import amount
 from dashboard.drop_answers import add_answers
 from dashboard.frame import address, frame, note
@@ -107,7 +107,7 @@ class _Lately:
         try:
             found = await asyncio.to_thread(follow, self._settings, drops) if drops else []
         except SettingsError as problem:
-            said = str(problem)
+            said = trouble(problem)
             self._show([said], lambda: note(said, "trouble"))
             return
         now = datetime.now(UTC)

@@ -12,7 +12,7 @@ from nicegui import html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
-from dashboard.access import Role, here
+from dashboard.access import Role, here, trouble
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note, write
 from dashboard.job_figures import Found, ask, head, times
@@ -63,7 +63,7 @@ async def _job(site: Site, wanted: Wanted, page: int) -> None:
         found = await asyncio.to_thread(ask, site.settings, wanted.job_id)
     except SettingsError as problem:
         with frame("Job", "/jobs"):
-            note(str(problem), "trouble")
+            note(trouble(problem), "trouble")
         return
     if found is None:
         with frame("No such job", "/jobs"):

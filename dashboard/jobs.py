@@ -8,6 +8,7 @@ from nicegui import events, html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.access import inbox_name, trouble
 from dashboard.frame import Table, address, frame, note
 from dashboard.pager import Pager
 from dashboard.site import Site
@@ -71,9 +72,9 @@ class _Jobs:
         try:
             total, found = await asyncio.to_thread(asked)
         except SettingsError as problem:
-            total, found, said = 0, [], str(problem)
+            total, found, said = 0, [], trouble(problem)
         else:
-            inbox = self._settings.ingest_agent.inbox
+            inbox = inbox_name(self._settings)
             empty = f"No job yet: drop a folder of photos into {inbox}, or on the page Drop."
             said = f"No folder and no job is called so: {text}" if text.strip() else empty
         self._table.clear()

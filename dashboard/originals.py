@@ -15,6 +15,7 @@ from nicegui import html
 from broker.errors import SettingsError
 from broker.originals import opened
 from broker.settings import Settings
+from dashboard.access import UNREADABLE
 from dashboard.declared import amount
 from dashboard.frame import address
 from dashboard.site import Site
@@ -99,7 +100,7 @@ def find(settings: Settings, job_id: str, image: str) -> Photo:
         with queries.reading(settings.store) as connection:
             known = whence(connection, job_id, image)
     except SettingsError as problem:
-        raise NoPhoto(str(problem)) from problem
+        raise NoPhoto(UNREADABLE) from problem
     if known is None:
         raise NoPhoto("The database knows no such image.")
     if known.source != settings.ingest_agent.source:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI
 from nicegui import html, ui
 
+from dashboard.access import UNREADABLE, Role, here, inbox_name
 from dashboard.frame import Table, card, frame, note
 from dashboard.site import Site
 from dashboard.tiles import tiles
@@ -40,6 +41,8 @@ class _Today:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._is_admin = here().role >= Role.ADMIN
+        self._inbox = inbox_name(site.settings)
         self._shown: dict[str, object] = {}
         self._holding = False
         self._parts = {name: html.div() for name in ("troubles", "figures", "alerts")}
@@ -60,11 +63,11 @@ class _Today:
         """Ask for the present, and show what is new in it."""
         now = await asyncio.to_thread(self._site.watch.present)
         stored = now.stored
-        troubles = _troubles(now)
+        troubles = _troubles(now, is_admin=self._is_admin)
         self._show("troubles", troubles, lambda: _told(troubles))
         figures = _figures(now)
         self._show("figures", figures, lambda: _cards(figures))
-        self._show("services", (now.services, now.connected), lambda: _services(now))
+        self._show("services", (now.services, now.connected), lambda: _services(now, is_admin=self._is_admin))
         if stored is None:
             return
         if not self._holding:
@@ -84,18 +87,16 @@ class _Today:
         if stored.latest:
             tiles(self._site, stored.latest, stored.pictures, folders=stored.folders)
         else:
-            inbox = self._site.settings.ingest_agent.inbox
-            note(
-                f"No image yet. Drop photos, or a folder of photos, into {inbox}, or on the page Drop: they"
-                " appear here.",
-                "empty",
+            said = (
+                f"No image yet. Drop photos, or a folder of photos, into {self._inbox}, or on the page Drop"
             )
+            note(f"{said}: they appear here.", "empty")
 
 
-def _troubles(now: Present) -> list[str]:
+def _troubles(now: Present, *, is_admin: bool) -> list[str]:
     """Return what keeps images from flowing, as far as it can be seen from here."""
     unheard = [] if now.connected else ["The broker does not answer: is `up` running, or tailorbird-broker?"]
-    return [*unheard, *([now.why] if now.why else []), *now.troubles]
+    return [*unheard, *([now.why if is_admin else UNREADABLE] if now.why else []), *now.troubles]
 
 
 def _told(troubles: Sequence[str]) -> None:
@@ -135,7 +136,7 @@ def _cards(figures: Sequence[tuple[str, str, str]]) -> None:
             card(name, value, more)
 
 
-def _services(now: Present) -> None:
+def _services(now: Present, *, is_admin: bool) -> None:
     if not now.services:
         note("No service has said anything: start them with ./tailorbird up.", "empty")
         return
@@ -145,8 +146,7 @@ def _services(now: Present) -> None:
                 f"{one.service} {one.instance}",
                 STATES.get(one.state, one.state),
                 at(one.since, now.at),
-                str(one.pid),
-                one.host,
+                *((str(one.pid), one.host) if is_admin else (NONE, NONE)),
                 one.version,
             )
 
