@@ -13,8 +13,9 @@ from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.access import Role, here, person_of
 from dashboard.downloads import csv_answer
+from dashboard.fields import BEGINS, VALUE, select_field
 from dashboard.frame import Table, address, frame, note
-from dashboard.moments import BEGINS, VALUE, moment_field, moment_of
+from dashboard.moments import moment_field, moment_of
 from dashboard.site import Site
 from dashboard.words import at
 from store import event_log, queries
@@ -138,25 +139,14 @@ class _Log:
                 html.a(f"{words} \N{RIGHTWARDS ARROW}", href=link).classes("plain")
 
     def _make_filters(self, known: Known) -> None:
-        self._select("Level", "level", FROM)
-        self._select("Service", "service", {"": "all", **{name: name for name in known.services if name}})
+        services = {"": "all", **{name: name for name in known.services if name}}
+        for name, key, choices in (("Level", "level", FROM), ("Service", "service", services)):
+            select_field(name, self._asked.words.get(key, ""), choices, self._chosen(key))
         self._box("Event", "event", known.events)
         self._box("Text", "text")
         self._box("Job", "job")
         for name, key in (("From (UTC)", "since"), ("Before (UTC)", "until")):
             moment_field(name, self._asked.words.get(key, ""), self._chosen(key))
-
-    def _select(self, name: str, key: str, choices: Mapping[str, str]) -> None:
-        chosen = self._asked.words.get(key, "")
-        if chosen not in choices:
-            choices = {**choices, chosen: chosen}
-        with html.label():
-            html.span(name)
-            with html.select().classes("plain").on("change", self._chosen(key), js_handler=VALUE):
-                for value, words in choices.items():
-                    option = html.option(words, value=value)
-                    if value == chosen:
-                        option.props("selected")
 
     def _box(self, name: str, key: str, known: Sequence[str] = ()) -> None:
         with html.label():

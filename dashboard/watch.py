@@ -15,7 +15,7 @@ from broker.messages import ModelAnnouncement, Status
 from broker.reader import Reader
 from broker.settings import Settings
 from broker.topics import Topics
-from store import browsing, dropped, queries
+from store import browsing, dropped, job_list, queries
 from store.browsing import Backlog, Seen
 from store.queries import AlertRow, CanaryRow
 
@@ -151,7 +151,7 @@ class Watch:
                 backlog=browsing.backlog(connection),
                 last_hour=hour,
                 last_minute=minute,
-                jobs=browsing.count_jobs(connection),
+                jobs=job_list.count_jobs(connection),
                 latest=latest,
                 pictures=browsing.pictures(connection, latest),
                 folders=dropped.folders(connection, {one.job_id for one in latest}),

@@ -169,3 +169,10 @@ def test_inbox_is_named_to_those_who_drop_photos(settings: Settings, monkeypatch
     for role, name in ((Role.VIEWER, "the inbox"), (Role.REVIEWER, inbox), (Role.ADMIN, inbox)):
         monkeypatch.setattr(access, "here", lambda role=role: Person("vera", role))
         assert name == access.inbox_name(settings)
+
+
+def test_database_that_is_away_is_a_trouble_to_the_list_of_jobs(site: Page) -> None:
+    """And not an empty list with what to do first."""
+    said = answered(site, "/jobs")[1]
+    assert "trouble" in said
+    assert "No job yet" not in said
