@@ -6,22 +6,25 @@ from collections.abc import Callable, Sequence
 from fastapi import FastAPI
 from nicegui import html, ui
 
+from broker.messages import Status
+from broker.settings import Settings
 from dashboard.access import UNREADABLE, Role, here, inbox_name
 from dashboard.frame import Table, card, frame, note
 from dashboard.site import Site
 from dashboard.tiles import tiles
 from dashboard.watch import Present, Stored
-from dashboard.words import NONE, at, count, lasting
+from dashboard.words import NONE, SPACE, at, count, lasting
 from store.times import seconds_between, stamp_of
 
 LOOK_S = 1.0
 SERVICES = Table(
     "Services",
-    ("Service", "State", "Since (UTC)", "Process", "Machine", "Release"),
+    ("Service", "State", "Up since (UTC)", "Last sign of life", "Process", "Machine", "Release"),
     right=("Process",),
     wide=("Process", "Machine", "Release"),
 )
 ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("Lasts",))
+GONE = {"offline", "stopped"}
 STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 
 
@@ -65,9 +68,10 @@ class _Today:
         stored = now.stored
         troubles = _troubles(now, is_admin=self._is_admin)
         self._show("troubles", troubles, lambda: _told(troubles))
-        figures = _figures(now)
-        self._show("figures", figures, lambda: _cards(figures))
-        self._show("services", (now.services, now.connected), lambda: _services(now, is_admin=self._is_admin))
+        cards = figures(now)
+        self._show("figures", cards, lambda: _cards(cards))
+        rows = [_service(one, now, self._site.settings, is_admin=self._is_admin) for one in now.services]
+        self._show("services", rows, lambda: _services(rows))
         if stored is None:
             return
         if not self._holding:
@@ -108,7 +112,7 @@ def _told(troubles: Sequence[str]) -> None:
         )
 
 
-def _figures(now: Present) -> list[tuple[str, str, str]]:
+def figures(now: Present) -> list[tuple[str, str, str]]:
     """Return the cards: name, figure, and what to know of it."""
     stored = now.stored
     if stored is None:
@@ -118,9 +122,10 @@ def _figures(now: Present) -> list[tuple[str, str, str]]:
     since = f"the oldest job is open for {lasting(age_s // 10 * 10)}" if waiting.images else "nothing waits"
     model = [("Model", now.model, "")] if now.model else []
     return [
+        ("Speed", f"{stored.last_minute / 60:,.1f}{SPACE}images/s", "the mean of the last minute"),
         ("Last hour", count(stored.last_hour, "images"), f"{count(stored.last_minute)} in the last minute"),
         ("Backlog", count(waiting.images, "images"), since),
-        ("Open alerts", count(len(stored.alerts)), "listed below" if stored.alerts else "none"),
+        ("Open alerts", count(stored.open_alerts), _which(stored)),
         ("Jobs", count(stored.jobs), "in all"),
         *[
             ("Canary", lasting(one.latency_s), f"{one.source}, at {at(one.stored_at, now.at)} UTC")
@@ -130,25 +135,48 @@ def _figures(now: Present) -> list[tuple[str, str, str]]:
     ]
 
 
+def _which(stored: Stored) -> str:
+    """Say which of the open alerts are listed."""
+    if not stored.open_alerts:
+        return "none"
+    listed = len(stored.alerts)
+    return "listed below" if listed >= stored.open_alerts else f"the newest {count(listed)} are listed below"
+
+
 def _cards(figures: Sequence[tuple[str, str, str]]) -> None:
     with html.dl().classes("cards"):
         for name, value, more in figures:
             card(name, value, more)
 
 
-def _services(now: Present, *, is_admin: bool) -> None:
-    if not now.services:
+def last_sign(one: Status, now: Present, settings: Settings) -> str:
+    """Return when a service was last there, as closely as the broker tells.
+
+    A service says nothing while it is well: its keep-alives reach the broker, which publishes its last will
+    where none came for one and a half of their intervals.
+    """
+    if one.state not in GONE:
+        own = getattr(getattr(settings, one.service, None), "keepalive_s", settings.broker.keepalive_s)
+        return f"within {1.5 * own:g}{SPACE}s"
+    heard = now.heard.get((one.service, one.instance))
+    return NONE if heard is None else f"before {at(stamp_of(heard), now.at)}"
+
+
+def _service(one: Status, now: Present, settings: Settings, *, is_admin: bool) -> tuple[str, ...]:
+    where = (str(one.pid), one.host) if is_admin else (NONE, NONE)
+    # A status knows when its service came, and not when it went.
+    since = NONE if one.state in GONE else at(one.since, now.at)
+    state = STATES.get(one.state, one.state)
+    return f"{one.service} {one.instance}", state, since, last_sign(one, now, settings), *where, one.version
+
+
+def _services(rows: Sequence[tuple[str, ...]]) -> None:
+    if not rows:
         note("No service has said anything: start them with ./tailorbird up.", "empty")
         return
     with SERVICES.made():
-        for one in now.services:
-            SERVICES.row(
-                f"{one.service} {one.instance}",
-                STATES.get(one.state, one.state),
-                at(one.since, now.at),
-                *((str(one.pid), one.host) if is_admin else (NONE, NONE)),
-                one.version,
-            )
+        for row in rows:
+            SERVICES.row(*row)
 
 
 def _alerts(now: Present, stored: Stored) -> None:
