@@ -15,6 +15,7 @@ from dashboard.access import Role, here, trouble
 from dashboard.bundles import Shelf, look, picture_of, serving
 from dashboard.compared import answered_rows, bundle_lines
 from dashboard.downloads import csv_answer
+from dashboard.fields import VALUE
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
 from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, training_pictures
@@ -172,11 +173,7 @@ class _Models:
         async def chose(event: events.GenericEventArguments) -> None:
             await self._choose(place, str(event.args))
 
-        box = (
-            html.select()
-            .classes("plain")
-            .on("change", chose, js_handler="(event) => emit(event.target.value)")
-        )
+        box = html.select().classes("plain").on("change", chose, js_handler=VALUE)
         box.props["aria-label"] = ("The first bundle", "The second bundle")[place]
         with box:
             for one in self._shelf.bundles:

@@ -15,8 +15,8 @@ from nicegui import html
 from broker.errors import SettingsError
 from broker.originals import opened
 from broker.settings import Settings
+from dashboard import words
 from dashboard.access import UNREADABLE
-from dashboard.declared import amount
 from dashboard.frame import address
 from dashboard.site import Site
 from store import queries
@@ -121,7 +121,7 @@ def find(settings: Settings, job_id: str, image: str) -> Photo:
 def _shown(descriptor: int) -> Photo:
     size = os.fstat(descriptor).st_size
     if size > MOST_BYTES:
-        raise NoPhoto(f"The photo has {amount(size)}: too much to be shown here.")
+        raise NoPhoto(f"The photo has {words.size(size)}: too much to be shown here.")
     kind = kind_of(os.pread(descriptor, HEAD_BYTES, 0))
     if kind is None:
         raise NoPhoto(NOT_HERE)

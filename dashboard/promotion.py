@@ -9,6 +9,7 @@ from broker.messages import ModelAnswer, ModelDifference, Status
 from dashboard.access import AccessError, Role, here, require
 from dashboard.bundles import Shelf
 from dashboard.compared import Better, Row, shares
+from dashboard.fields import VALUE
 from dashboard.frame import Table, note
 from dashboard.model_desk import Action, Asked, BusyError, Desk
 from dashboard.words import SPACE, count
@@ -249,7 +250,7 @@ def _confirm(
             with html.label():
                 html.p(f"Type {typed} to promote it all the same")
                 box = html.input_().classes("plain").props("type=text autocomplete=off autofocus")
-                box.on("input", wrote, js_handler="(event) => emit(event.target.value)")
+                box.on("input", wrote, js_handler=VALUE)
                 box.on("keydown.enter", pressed)
         with html.div().classes("bar-row").style("margin-top: 14px"):
             button = html.button(word).classes("plain").props("type=button").on("click", pressed)

@@ -14,6 +14,7 @@ from broker.settings import Settings
 from dashboard import quality_cards
 from dashboard.access import UNREADABLE, inbox_name, trouble
 from dashboard.downloads import csv_text
+from dashboard.fields import VALUE
 from dashboard.figures import figure
 from dashboard.frame import frame, note
 from dashboard.plots import STYLE
@@ -43,7 +44,6 @@ TO_ITS_PLACE = """
 """Opens what an address ends with: the page's parts come after the browser looked for it."""
 PATIENCE_S = 30.0
 """How long a machine may be busy before the page says that it failed."""
-VALUE = "(event) => emit(event.target.value)"
 From = Annotated[str, Query(alias="from")]
 To = Annotated[str, Query(alias="to")]
 

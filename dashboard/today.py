@@ -1,7 +1,7 @@
 """Today: whether it works, what is waiting, and what came in last."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from nicegui import html, ui
@@ -10,6 +10,7 @@ from broker.messages import Status
 from broker.settings import Settings
 from dashboard.access import UNREADABLE, Role, here, inbox_name
 from dashboard.frame import Table, card, frame, note
+from dashboard.parts import Parts
 from dashboard.site import Site
 from dashboard.tiles import tiles
 from dashboard.watch import Present, Stored
@@ -40,23 +41,22 @@ def add(_: FastAPI, site: Site) -> None:
 
 
 class _Today:
-    """The page's parts, each made anew only when what it shows has changed."""
+    """The page, which looks again and again."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._is_admin = here().role >= Role.ADMIN
         self._inbox = inbox_name(site.settings)
-        self._shown: dict[str, object] = {}
         self._holding = False
-        self._parts = {name: html.div() for name in ("troubles", "figures", "alerts")}
+        self._parts = Parts("troubles", "figures", "alerts")
         with html.div().classes("bar-row end"):
             html.h2("Latest images").classes("grow")
             self._hold = html.button("Hold").classes("plain").props("type=button aria-pressed=false")
             self._hold.props["title"] = "Keep these images while others come in"
             self._hold.on("click", self._turn)
-        self._parts["latest"] = html.div()
+        self._parts.add("latest")
         html.h2("Services")
-        self._parts["services"] = html.div()
+        self._parts.add("services")
 
     def _turn(self) -> None:
         self._holding = not self._holding
@@ -67,25 +67,16 @@ class _Today:
         now = await asyncio.to_thread(self._site.watch.present)
         stored = now.stored
         troubles = _troubles(now, is_admin=self._is_admin)
-        self._show("troubles", troubles, lambda: _told(troubles))
+        self._parts.show("troubles", troubles, lambda: _told(troubles))
         cards = figures(now)
-        self._show("figures", cards, lambda: _cards(cards))
+        self._parts.show("figures", cards, lambda: _cards(cards))
         rows = [_service(one, now, self._site.settings, is_admin=self._is_admin) for one in now.services]
-        self._show("services", rows, lambda: _services(rows))
+        self._parts.show("services", rows, lambda: _services(rows))
         if stored is None:
             return
         if not self._holding:
-            self._show("latest", (stored.latest, sorted(stored.pictures)), lambda: self._latest(stored))
-        self._show("alerts", (stored.alerts, now.at.minute), lambda: _alerts(now, stored))
-
-    def _show(self, name: str, what: object, make: Callable[[], None]) -> None:
-        if name in self._shown and self._shown[name] == what:
-            return
-        self._shown[name] = what
-        part = self._parts[name]
-        part.clear()
-        with part:
-            make()
+            self._parts.show("latest", (stored.latest, sorted(stored.pictures)), lambda: self._latest(stored))
+        self._parts.show("alerts", (stored.alerts, now.at.minute), lambda: _alerts(now, stored))
 
     def _latest(self, stored: Stored) -> None:
         if stored.latest:
