@@ -22,7 +22,7 @@ SERVICES = Table(
     "Services",
     ("Service", "State", "Up since (UTC)", "Last sign of life", "Process", "Machine", "Release"),
     right=("Process",),
-    wide=("Process", "Machine", "Release"),
+    wide=("Up since (UTC)", "Process", "Machine", "Release"),
 )
 ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("Lasts",))
 GONE = {"offline", "stopped"}
