@@ -14,23 +14,8 @@ from dashboard.answers import AWAY, called, name_here, taking_back
 from dashboard.frame import note
 from dashboard.originals import why_none
 from dashboard.questions import Asked, Asking
+from dashboard.review_keys import AGREE, HELD_DOWN, HELP, KEEP, KEYS, REPLACE, SHOWN, SKIP, UNDO, help_window
 from dashboard.site import Site
-
-AGREE, SKIP, UNDO, HELP, KEEP, REPLACE = "a", "s", "u", "?", "k", "r"
-HELD_DOWN = "(event) => { if (event.repeat) event.preventDefault() }"
-"""A key that is held down presses a button once."""
-SHOWN = "document.getElementById('asked')?.dataset.number"
-"""The number of the question that somebody sees: a key is an answer to that one, and to no later one."""
-KEYS = f"""(event) => event.action === 'keydown' && !event.ctrlKey && !event.altKey && !event.metaKey
-  && emit({{key: event.key, shown: {SHOWN}}})"""
-HELP_LINES = (
-    ("1 to 9, 0", "the classes, as numbered on their buttons"),
-    ("A", "agree with the model"),
-    ("S", "skip: the image comes to somebody else, or another time"),
-    ("U", "undo your latest answer, and see its image again"),
-    ("K, R", "keep or replace what somebody else answered at the same time"),
-    ("?", "this help; Escape closes it"),
-)
 
 
 class Desk:
@@ -75,15 +60,7 @@ class Desk:
         keyboard = ui.keyboard(repeating=False, ignore=["input", "select", "textarea"])
         keyboard.props["events"] = ["keydown"]
         keyboard.on("key", self._key, js_handler=KEYS)
-        with ui.dialog() as self._helping, html.div().classes("detail"):
-            html.h2("Keys")
-            with html.dl().classes("keys"):
-                for key, does in HELP_LINES:
-                    html.dt(key)
-                    html.dd(does)
-            html.button("Close").classes("plain").props("type=button autofocus").on(
-                "click", self._helping.close
-            )
+        self._helping = help_window()
 
     def _button(self, key: str, words: str, act: Callable[[], Awaitable[None]]) -> html.button:
         async def clicked(event: events.GenericEventArguments) -> None:

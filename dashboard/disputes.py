@@ -25,7 +25,7 @@ TRIAL = (
 
 
 @dataclass(frozen=True)
-class Found:
+class Parting:
     """What two models disagree about, and the pixels of the images that are shown."""
 
     counts: Disagreement
@@ -33,7 +33,7 @@ class Found:
     pictures: dict[tuple[str, str], bytes]
 
 
-def ask(settings: Settings, first: str, second: str) -> Found | None:
+def ask(settings: Settings, first: str, second: str) -> Parting | None:
     """Return where two models disagree; None where no image was answered by both."""
     with queries.reading(settings.store) as connection:
         if not has_answered_beside(connection, first, second):
@@ -43,7 +43,7 @@ def ask(settings: Settings, first: str, second: str) -> Found | None:
             return None
         images = disputed(connection, first, second, limit=SHOWN) if counts.differing else []
         kept = {(one.job_id, one.image): kept_image(connection, one.job_id, one.image) for one in images}
-        return Found(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
+        return Parting(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
 
 
 async def show(settings: Settings, place: html.div, first: str, second: str) -> None:
@@ -62,7 +62,7 @@ async def show(settings: Settings, place: html.div, first: str, second: str) -> 
             _show(found, first, second)
 
 
-def _show(found: Found, first: str, second: str) -> None:
+def _show(found: Parting, first: str, second: str) -> None:
     counts = found.counts
     of = f"{count(counts.differing)} of {count(counts.images, 'images')}"
     rate = f"{of} have two labels: {percent(counts.rate)}"

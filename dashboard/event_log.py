@@ -31,7 +31,7 @@ ADMINS = "The event log names folders and machines: it needs the role admin."
 
 
 @dataclass(frozen=True)
-class Asked:
+class LogAsked:
     """What an address asks for, as it stands there; `before` is where a later page begins."""
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -78,16 +78,16 @@ def add(made: FastAPI, site: Site) -> None:
         )
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request) -> LogAsked:
     given = request.query_params
     words = {name: given[name] for name in NAMES if given.get(name)}
-    return Asked(words, given.get("before", ""))
+    return LogAsked(words, given.get("before", ""))
 
 
 class _Log:
     """The filters, and a page of the log. Each choice begins with the newest event again."""
 
-    def __init__(self, settings: Settings, asked: Asked) -> None:
+    def __init__(self, settings: Settings, asked: LogAsked) -> None:
         self._settings = settings
         self._asked = asked
         self._filters = html.div().classes("filters").props('role=group aria-label="Filters"')
@@ -162,14 +162,14 @@ class _Log:
     def _chosen(self, key: str) -> Callable[[events.GenericEventArguments], Awaitable[None]]:
         async def take(event: events.GenericEventArguments) -> None:
             words = {**self._asked.words, key: str(event.args or "")}
-            self._asked = Asked({name: word for name, word in words.items() if word})
+            self._asked = LogAsked({name: word for name, word in words.items() if word})
             ui.navigate.history.replace(self._asked.address())
             await self._fill()
 
         return take
 
 
-def _read(settings: Settings, asked: Asked) -> tuple[Known, LogPage]:
+def _read(settings: Settings, asked: LogAsked) -> tuple[Known, LogPage]:
     wanted, place = asked.wanted(), asked.place()
     with queries.reading(settings.store) as connection:
         page = event_log.events_page(connection, wanted, before=place, limit=PAGE)
