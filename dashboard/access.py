@@ -7,10 +7,27 @@ how it is now: a session that has ended since may do nothing any more.
 from nicegui import Client, ui
 from starlette.requests import HTTPConnection
 
+from broker.errors import SettingsError
+from broker.settings import Settings
 from dashboard.gate import Visit
 from dashboard.roles import LOCAL, Person, Role
 
-__all__ = ["LOCAL", "AccessError", "Person", "Role", "here", "person_of", "require", "visit_of"]
+__all__ = [
+    "LOCAL",
+    "UNREADABLE",
+    "AccessError",
+    "Person",
+    "Role",
+    "here",
+    "inbox_name",
+    "person_of",
+    "require",
+    "trouble",
+    "visit_of",
+]
+
+UNREADABLE = "The database cannot be read; an administrator sees why."
+"""What those are told who are not to see where it lies."""
 
 
 class AccessError(Exception):
@@ -49,3 +66,20 @@ def require(role: Role) -> Person:
     if found.role < role:
         raise AccessError(f"this needs the role {role.word}; {found.name} has {found.role.word}")
     return found
+
+
+def trouble(problem: Exception) -> str:
+    """Return what whoever has the page open may know of a problem: where the database lies, admins only."""
+    return str(problem) if not isinstance(problem, SettingsError) or _may(Role.ADMIN) else UNREADABLE
+
+
+def inbox_name(settings: Settings) -> str:
+    """Return what whoever has the page open may call the inbox: its path, or just that."""
+    return str(settings.ingest_agent.inbox) if _may(Role.REVIEWER) else "the inbox"
+
+
+def _may(role: Role) -> bool:
+    try:
+        return here().role >= role
+    except AccessError:
+        return False

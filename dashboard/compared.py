@@ -6,7 +6,7 @@ from typing import Literal
 
 from broker.spreadsheet import csv_line
 from dashboard.bundles import Bundle, Shelf
-from dashboard.words import NONE, SPACE, count
+from dashboard.words import NONE, SPACE, count, size
 from store.estimates import Estimate
 from store.model_figures import Answered
 
@@ -33,11 +33,6 @@ class Row:
 def share(value: float | None) -> str:
     """Return a share 0..1 in percent, as finely as bundles differ."""
     return NONE if value is None else f"{100 * value:.2f}{SPACE}%"
-
-
-def size(number: int) -> str:
-    """Return bytes as a person reads them."""
-    return f"{number / 1e6:.1f}{SPACE}MB" if number >= 1e6 else f"{number / 1e3:.0f}{SPACE}KB"
 
 
 def shares(name: str, values: Sequence[float | None], better: Better = "") -> Row:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from broker.places import Ignored
+from dashboard import words
 
 LEVEL_BYTES = 255
 """What file systems take as a name."""
@@ -74,7 +75,7 @@ def planned(declared: Sequence[tuple[str, int]], limits: Limits, ignored: Ignore
             plan.left_out[number] = str(why)
     if plan.size > limits.whole_bytes:
         raise Refused(
-            413, f"{amount(plan.size)} are too much: at most {amount(limits.whole_bytes)} at a time."
+            413, f"{words.size(plan.size)} are too much: at most {words.size(limits.whole_bytes)} at a time."
         )
     return plan
 
@@ -90,7 +91,7 @@ def _levels(path: str) -> list[str]:
 
 def _check(levels: Sequence[str], size: int, limits: Limits, ignored: Ignored) -> None:
     if not 0 <= size <= limits.file_bytes:
-        raise Refused(413, f"It has {amount(size)}; at most {amount(limits.file_bytes)} are read.")
+        raise Refused(413, f"It has {words.size(size)}; at most {words.size(limits.file_bytes)} are read.")
     plain = [plain_name(level) for level in levels]
     # Below a folder: at its top `results.csv` is the agent's own.
     if ignored.path("/".join(["folder", *plain]).encode()):
@@ -162,11 +163,3 @@ def _joined(parent: str, name: str) -> str:
 
 def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
-
-
-def amount(size: int) -> str:
-    """Return bytes as a person reads them."""
-    for unit, step in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
-        if size >= step:
-            return f"{size / step:,.1f} {unit}"
-    return f"{size} bytes"

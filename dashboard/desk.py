@@ -9,29 +9,14 @@ from broker.errors import SettingsError
 from broker.messages import Correction, Review
 from broker.reviewer import answer, is_taken
 from dashboard import question_view
-from dashboard.access import AccessError, Role, require
+from dashboard.access import AccessError, Role, require, trouble
 from dashboard.answers import AWAY, called, name_here, taking_back
 from dashboard.frame import note
 from dashboard.originals import why_none
 from dashboard.populations import images_of
 from dashboard.questions import Asked, Asking
+from dashboard.review_keys import AGREE, HELD_DOWN, HELP, KEEP, KEYS, REPLACE, SHOWN, SKIP, UNDO, help_window
 from dashboard.site import Site
-
-AGREE, SKIP, UNDO, HELP, KEEP, REPLACE = "a", "s", "u", "?", "k", "r"
-HELD_DOWN = "(event) => { if (event.repeat) event.preventDefault() }"
-"""A key that is held down presses a button once."""
-SHOWN = "document.getElementById('asked')?.dataset.number"
-"""The number of the question that somebody sees: a key is an answer to that one, and to no later one."""
-KEYS = f"""(event) => event.action === 'keydown' && !event.ctrlKey && !event.altKey && !event.metaKey
-  && emit({{key: event.key, shown: {SHOWN}}})"""
-HELP_LINES = (
-    ("1 to 9, 0", "the classes, as numbered on their buttons"),
-    ("A", "agree with the model"),
-    ("S", "skip: the image comes to somebody else, or another time"),
-    ("U", "undo your latest answer, and see its image again"),
-    ("K, R", "keep or replace what somebody else answered at the same time"),
-    ("?", "this help; Escape closes it"),
-)
 
 
 class Desk:
@@ -76,15 +61,7 @@ class Desk:
         keyboard = ui.keyboard(repeating=False, ignore=["input", "select", "textarea"])
         keyboard.props["events"] = ["keydown"]
         keyboard.on("key", self._key, js_handler=KEYS)
-        with ui.dialog() as self._helping, html.div().classes("detail"):
-            html.h2("Keys")
-            with html.dl().classes("keys"):
-                for key, does in HELP_LINES:
-                    html.dt(key)
-                    html.dd(does)
-            html.button("Close").classes("plain").props("type=button autofocus").on(
-                "click", self._helping.close
-            )
+        self._helping = help_window()
 
     def _button(self, key: str, words: str, act: Callable[[], Awaitable[None]]) -> html.button:
         async def clicked(event: events.GenericEventArguments) -> None:
@@ -124,7 +101,7 @@ class Desk:
             require(Role.REVIEWER)
             await act()
         except (AccessError, SettingsError) as problem:
-            self._say(str(problem))
+            self._say(trouble(problem))
         finally:
             self._busy = False
         if self._number != before:

@@ -7,6 +7,7 @@ from nicegui import html
 
 from broker.errors import SettingsError
 from broker.settings import Settings
+from dashboard.access import trouble
 from dashboard.frame import Table, address, note, picture
 from dashboard.site import Site
 from dashboard.words import count, percent
@@ -25,7 +26,7 @@ TRIAL = (
 
 
 @dataclass(frozen=True)
-class Found:
+class Parting:
     """What two models disagree about, and the pixels of the images that are shown."""
 
     counts: Disagreement
@@ -33,7 +34,7 @@ class Found:
     pictures: dict[tuple[str, str], bytes]
 
 
-def ask(settings: Settings, first: str, second: str) -> Found | None:
+def ask(settings: Settings, first: str, second: str) -> Parting | None:
     """Return where two models disagree; None where no image was answered by both."""
     with queries.reading(settings.store) as connection:
         if not has_answered_beside(connection, first, second):
@@ -43,7 +44,7 @@ def ask(settings: Settings, first: str, second: str) -> Found | None:
             return None
         images = disputed(connection, first, second, limit=SHOWN) if counts.differing else []
         kept = {(one.job_id, one.image): kept_image(connection, one.job_id, one.image) for one in images}
-        return Found(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
+        return Parting(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
 
 
 async def show(site: Site, place: html.div, first: str, second: str) -> None:
@@ -51,18 +52,18 @@ async def show(site: Site, place: html.div, first: str, second: str) -> None:
     try:
         found = await site.counting.of((first, second), partial(ask, site.settings, first, second))
     except SettingsError as problem:
-        found, said = None, str(problem)
+        found, said, kind = None, trouble(problem), "trouble"
     else:
-        said = TRIAL
+        said, kind = TRIAL, "empty"
     place.clear()
     with place:
         if found is None:
-            note(said, "empty")
+            note(said, kind)
         else:
             _show(found, first, second)
 
 
-def _show(found: Found, first: str, second: str) -> None:
+def _show(found: Parting, first: str, second: str) -> None:
     counts = found.counts
     of = f"{count(counts.differing)} of {count(counts.images, 'images')}"
     rate = f"{of} have two labels: {percent(counts.rate)}"

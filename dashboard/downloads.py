@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from broker.errors import SettingsError
 from broker.logs import log_line
 from broker.settings import Settings
+from dashboard.access import UNREADABLE
 from store import queries
 
 CSV = "text/csv; charset=utf-8"
@@ -63,8 +64,8 @@ class _Download(Response):
     async def _answer(self) -> Response:
         try:
             first = await run_in_threadpool(next, self._pieces, b"")
-        except SettingsError as problem:
-            return PlainTextResponse(f"{problem}\n", status_code=503)
+        except SettingsError:
+            return PlainTextResponse(f"{UNREADABLE}\n", status_code=503)
         return _Lasting(chain([first], self._pieces), media_type=CSV, headers=_named(self._name))
 
 

@@ -12,14 +12,13 @@ from nicegui.element import Element
 
 from broker.errors import SettingsError
 from broker.settings import Settings
-from dashboard.access import AccessError, Role, require
-from dashboard.declared import amount
+from dashboard.access import AccessError, Role, require, trouble
 from dashboard.drop_answers import add_answers
 from dashboard.frame import address, frame, note
 from dashboard.site import Site
 from dashboard.tiles import bar
 from dashboard.uploads import IDLE_S, Dropped, Uploads
-from dashboard.words import SPACE, at, count, lasting
+from dashboard.words import SPACE, at, count, lasting, size
 from store import browsing, queries
 from store.browsing import ClassCounts
 from store.dropped import newest_job
@@ -49,8 +48,8 @@ class DropZone(Element, component="drop.js"):
         limits = uploads.limits
         self.props["most-files"] = limits.files
         self.props["at-most"] = (
-            f"At most {amount(limits.file_bytes)} a file, {limits.files:,} files"
-            f" and {amount(limits.whole_bytes)} at a time."
+            f"At most {size(limits.file_bytes)} a file, {limits.files:,} files"
+            f" and {size(limits.whole_bytes)} at a time."
         )
 
 
@@ -107,7 +106,7 @@ class _Lately:
         try:
             found = await asyncio.to_thread(follow, self._settings, drops) if drops else []
         except SettingsError as problem:
-            said = str(problem)
+            said = trouble(problem)
             self._show([said], lambda: note(said, "trouble"))
             return
         now = datetime.now(UTC)
@@ -150,7 +149,7 @@ def _one(one: Followed, now: datetime, *, is_late: bool) -> None:
     who = f" by {dropped.who}" if dropped.who else ""
     stamp = stamp_of(datetime.fromtimestamp(dropped.at, UTC))
     html.p(
-        f"{count(dropped.files, 'files')}, {amount(dropped.size)}, dropped{who} at {at(stamp, now)}{SPACE}UTC"
+        f"{count(dropped.files, 'files')}, {size(dropped.size)}, dropped{who} at {at(stamp, now)}{SPACE}UTC"
     ).classes("faint")
     if job is None:
         html.p("Waiting for the agent to see it" + (": Today says whether it runs." if is_late else "."))

@@ -13,8 +13,9 @@ from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.access import Role, here, person_of
 from dashboard.downloads import csv_answer
+from dashboard.fields import BEGINS, VALUE, select_field
 from dashboard.frame import Table, address, frame, note
-from dashboard.moments import BEGINS, VALUE, moment_field, moment_of
+from dashboard.moments import moment_field, moment_of
 from dashboard.site import Site
 from dashboard.words import at
 from store import event_log, queries
@@ -30,7 +31,7 @@ ADMINS = "The event log names folders and machines: it needs the role admin."
 
 
 @dataclass(frozen=True)
-class Asked:
+class LogAsked:
     """What an address asks for, as it stands there; `before` is where a later page begins."""
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -77,16 +78,16 @@ def add(made: FastAPI, site: Site) -> None:
         )
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request) -> LogAsked:
     given = request.query_params
     words = {name: given[name] for name in NAMES if given.get(name)}
-    return Asked(words, given.get("before", ""))
+    return LogAsked(words, given.get("before", ""))
 
 
 class _Log:
     """The filters, and a page of the log. Each choice begins with the newest event again."""
 
-    def __init__(self, settings: Settings, asked: Asked) -> None:
+    def __init__(self, settings: Settings, asked: LogAsked) -> None:
         self._settings = settings
         self._asked = asked
         self._filters = html.div().classes("filters").props('role=group aria-label="Filters"')
@@ -138,25 +139,14 @@ class _Log:
                 html.a(f"{words} \N{RIGHTWARDS ARROW}", href=link).classes("plain")
 
     def _make_filters(self, known: Known) -> None:
-        self._select("Level", "level", FROM)
-        self._select("Service", "service", {"": "all", **{name: name for name in known.services if name}})
+        services = {"": "all", **{name: name for name in known.services if name}}
+        for name, key, choices in (("Level", "level", FROM), ("Service", "service", services)):
+            select_field(name, self._asked.words.get(key, ""), choices, self._chosen(key))
         self._box("Event", "event", known.events)
         self._box("Text", "text")
         self._box("Job", "job")
         for name, key in (("From (UTC)", "since"), ("Before (UTC)", "until")):
             moment_field(name, self._asked.words.get(key, ""), self._chosen(key))
-
-    def _select(self, name: str, key: str, choices: Mapping[str, str]) -> None:
-        chosen = self._asked.words.get(key, "")
-        if chosen not in choices:
-            choices = {**choices, chosen: chosen}
-        with html.label():
-            html.span(name)
-            with html.select().classes("plain").on("change", self._chosen(key), js_handler=VALUE):
-                for value, words in choices.items():
-                    option = html.option(words, value=value)
-                    if value == chosen:
-                        option.props("selected")
 
     def _box(self, name: str, key: str, known: Sequence[str] = ()) -> None:
         with html.label():
@@ -172,14 +162,14 @@ class _Log:
     def _chosen(self, key: str) -> Callable[[events.GenericEventArguments], Awaitable[None]]:
         async def take(event: events.GenericEventArguments) -> None:
             words = {**self._asked.words, key: str(event.args or "")}
-            self._asked = Asked({name: word for name, word in words.items() if word})
+            self._asked = LogAsked({name: word for name, word in words.items() if word})
             ui.navigate.history.replace(self._asked.address())
             await self._fill()
 
         return take
 
 
-def _read(settings: Settings, asked: Asked) -> tuple[Known, LogPage]:
+def _read(settings: Settings, asked: LogAsked) -> tuple[Known, LogPage]:
     wanted, place = asked.wanted(), asked.place()
     with queries.reading(settings.store) as connection:
         page = event_log.events_page(connection, wanted, before=place, limit=PAGE)

@@ -42,7 +42,7 @@ def add(made: FastAPI, site: Site) -> None:
         if kind not in exports.KINDS:
             return _refused(404, f"there is {', '.join(exports.KINDS)}")
         if not may(kind, person_of(request).role):
-            return _refused(403, f"{kind} needs the role {LEAST[kind].name.lower()}")
+            return _refused(403, f"{kind} needs the role {LEAST[kind].word}")
         try:
             filters = Filters(since=moment_of(since), until=moment_of(until))
         except ValueError as error:

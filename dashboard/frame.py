@@ -84,7 +84,7 @@ def address(path: str, **parameters: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def write(element: html.a | html.button | html.span, text: str) -> None:
+def write(element: html.a | html.button | html.span | html.td, text: str) -> None:
     """Replace the text of an element."""
     element._text = text  # noqa: SLF001 - NiceGUI's plain elements take a text once only
     element.update()
@@ -127,13 +127,15 @@ class Table:
             with html.tbody():
                 yield
 
-    def row(self, *cells: str, href: str = "") -> None:
-        """Make a row; with `href` its first cell is a link."""
+    def row(self, *cells: str, href: str = "") -> list[html.a | html.td]:
+        """Make a row, and return what holds each text; with `href` the first cell is a link."""
+        made: list[html.a | html.td] = []
         with html.tr():
             for place, (column, cell) in enumerate(zip(self.columns, cells, strict=True)):
-                with html.td(None if href and not place else cell).classes(self._classes(column)):
-                    if href and not place:
-                        html.a(cell, href=href)
+                is_link = bool(href) and not place
+                with html.td(None if is_link else cell).classes(self._classes(column)) as place_of_it:
+                    made.append(html.a(cell, href=href) if is_link else place_of_it)
+        return made
 
     def _classes(self, column: str) -> str:
         return " ".join(

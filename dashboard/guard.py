@@ -105,7 +105,7 @@ class Guard:
         if not isinstance(found, Visit):
             await _refuse(found, scope, receive, told)
             return
-        scope.setdefault("state", {}).update(visit=found, person=found.person)
+        scope.setdefault("state", {}).update(visit=found)
         if is_socket:
             socket = _Socket(found, receive, send)
             await self.app(scope, socket.receive, socket.send)

@@ -12,10 +12,10 @@ from nicegui import html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
-from dashboard.access import Role, here
+from dashboard.access import Role, here, trouble
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note, write
-from dashboard.job_figures import Found, ask, head, times
+from dashboard.job_figures import JobFigures, ask, head, times
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
 from dashboard.selecting import Selecting
@@ -63,7 +63,7 @@ async def _job(site: Site, wanted: Wanted, page: int) -> None:
         found = await asyncio.to_thread(ask, site.settings, wanted.job_id)
     except SettingsError as problem:
         with frame("Job", "/jobs"):
-            note(str(problem), "trouble")
+            note(trouble(problem), "trouble")
         return
     if found is None:
         with frame("No such job", "/jobs"):
@@ -82,7 +82,7 @@ async def _job(site: Site, wanted: Wanted, page: int) -> None:
 class _Shown:
     """The page's parts, which follow an open job until it is closed."""
 
-    def __init__(self, site: Site, found: Found, wanted: Wanted, page: int) -> None:
+    def __init__(self, site: Site, found: JobFigures, wanted: Wanted, page: int) -> None:
         self._settings = site.settings
         self._found = found
         self.timer: ui.timer | None = None
@@ -136,7 +136,7 @@ class _Shown:
 class _Images:
     """The grid with its filters. The address follows, so that a view can be kept and sent."""
 
-    def __init__(self, site: Site, found: Found, wanted: Wanted, page: int) -> None:
+    def __init__(self, site: Site, found: JobFigures, wanted: Wanted, page: int) -> None:
         self._site = site
         self._page = page
         self._classes = found.classes

@@ -24,7 +24,7 @@ WHAT = {
 
 
 @dataclass(frozen=True)
-class Found:
+class JobFigures:
     """A job and what is kept of it as sums."""
 
     job: Job
@@ -32,7 +32,7 @@ class Found:
     parts: dict[str, float]
 
 
-def ask(settings: Settings, job_id: str) -> Found | None:
+def ask(settings: Settings, job_id: str) -> JobFigures | None:
     """Return a job, None where there is none."""
     with queries.reading(settings.store) as connection:
         job = queries.job(connection, job_id)
@@ -40,10 +40,10 @@ def ask(settings: Settings, job_id: str) -> Found | None:
             return None
         steps = parts_over_time(connection, Scope(job_id=job_id), JOB)
         seconds = dict(next(iter(steps.values())).seconds) if steps else {}
-        return Found(job, browsing.class_counts(connection, job_id), seconds)
+        return JobFigures(job, browsing.class_counts(connection, job_id), seconds)
 
 
-def head(found: Found) -> None:
+def head(found: JobFigures) -> None:
     """Show the job's state, and its figures as cards."""
     one, now = found.job, datetime.now(UTC)
     told = [
@@ -69,7 +69,7 @@ def head(found: Found) -> None:
         card("Took", lasting(one.process_s), speed)
 
 
-def times(found: Found) -> None:
+def times(found: JobFigures) -> None:
     """Show the parts of the way, the longest as a whole bar."""
     parts = [(part, found.parts[part]) for part in PARTS if found.parts.get(part)]
     if not parts:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from broker.errors import SettingsError
-from dashboard.access import AccessError
+from dashboard.access import AccessError, trouble
 from dashboard.frame import frame, note
 from dashboard.site import Site
 
@@ -74,7 +74,7 @@ def _page(request: Request, status: int, title: str, text: str) -> Response:
 
 def _failed(error: Exception) -> None:
     """Make the page in the place of one that raised; NiceGUI logs the error itself."""
-    _said("This page failed", str(error) if isinstance(error, SettingsError) else DEFECT)
+    _said("This page failed", trouble(error) if isinstance(error, SettingsError) else DEFECT)
 
 
 def _too_slow(_status: int, _message: object = "") -> None:

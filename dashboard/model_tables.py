@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from nicegui import html
 
 from dashboard.bundles import PICTURES, Bundle
-from dashboard.compared import Row, class_rows, made_rows, share, size, validation_rows
+from dashboard.compared import Row, class_rows, made_rows, share, validation_rows
 from dashboard.frame import Table
-from dashboard.words import NONE, count
+from dashboard.words import NONE, count, size
 from store.model_figures import Answered
 
 BUNDLES = Table(

@@ -11,9 +11,11 @@ from nicegui import events, html, ui
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard import disputes
+from dashboard.access import Role, here, trouble
 from dashboard.bundles import Shelf, look, picture_of, serving
 from dashboard.compared import answered_rows, bundle_lines
 from dashboard.downloads import csv_answer
+from dashboard.fields import VALUE
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
 from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, training_pictures
@@ -28,6 +30,7 @@ from store.model_figures import Answered, answered, has_reviews
 from store.review_scope import Scope
 
 LOOK_S = 1.0
+UNREAD = "Not every bundle can be read; an administrator sees why."
 
 
 def add(made: FastAPI, site: Site) -> None:
@@ -87,9 +90,9 @@ class _Models:
 
     async def show(self) -> None:
         """Read the bundles and show the two that are chosen."""
-        self._shelf, self._known, said = await asyncio.to_thread(_ask, self._settings)
+        self._shelf, self._known, problem = await asyncio.to_thread(_ask, self._settings)
         self._chosen = chosen_of(self._shelf, *self._asked)
-        self._make("head", self._head, said)
+        self._make("head", self._head, problem)
         self._make("list", self._list)
         self._make("choice", self._choice)
         self._compare()
@@ -133,11 +136,15 @@ class _Models:
                 html.p("Counting \N{HORIZONTAL ELLIPSIS}").classes("faint")
             await disputes.show(self._site, place, *chosen)
 
-    def _head(self, said: str) -> None:
-        for trouble in (*self._shelf.troubles, *([said] if said else [])):
-            note(trouble, "trouble")
+    def _head(self, problem: SettingsError | None) -> None:
+        is_admin = here().role >= Role.ADMIN
+        for said in self._shelf.troubles if is_admin else [UNREAD] * bool(self._shelf.troubles):
+            note(said, "trouble")
+        if problem is not None:
+            note(trouble(problem), "trouble")
         if not self._shelf.bundles:
-            note(f"No bundle lies in {self._shelf.folder}: ./tailorbird train makes one.", "empty")
+            where = f"No bundle lies in {self._shelf.folder}" if is_admin else "There is no bundle"
+            note(f"{where}: ./tailorbird train makes one.", "empty")
 
     def _list(self) -> None:
         if not self._shelf.bundles:
@@ -169,11 +176,7 @@ class _Models:
         async def chose(event: events.GenericEventArguments) -> None:
             await self._choose(place, str(event.args))
 
-        box = (
-            html.select()
-            .classes("plain")
-            .on("change", chose, js_handler="(event) => emit(event.target.value)")
-        )
+        box = html.select().classes("plain").on("change", chose, js_handler=VALUE)
         box.props["aria-label"] = ("The first bundle", "The second bundle")[place]
         with box:
             for one in self._shelf.bundles:
@@ -210,13 +213,13 @@ class _Models:
             compared_table("In the database", self._chosen, answered_rows(known, accuracies))
 
 
-def _ask(settings: Settings) -> tuple[Shelf, dict[str, Answered], str]:
+def _ask(settings: Settings) -> tuple[Shelf, dict[str, Answered], SettingsError | None]:
     shelf = look(settings.model)
     try:
         with queries.reading(settings.store) as connection:
-            return shelf, answered(connection), ""
+            return shelf, answered(connection), None
     except SettingsError as problem:
-        return shelf, {}, str(problem)
+        return shelf, {}, problem
 
 
 async def _accuracy(site: Site, version: str) -> Estimate:

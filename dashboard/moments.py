@@ -1,15 +1,11 @@
 """Times that people choose on a page: fields for a moment in UTC, and what an address says of it."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
-from nicegui import events, html
+from nicegui import html
 
+from dashboard.fields import BEGINS, VALUE, Changed
 from store.times import moment
-
-VALUE = "(event) => emit(event.target.value)"
-BEGINS = "^value"
-"""What a field holds at first: `value` itself Vue would set again, over what is typed, at every change."""
 
 
 def moment_of(text: str) -> datetime | None:
@@ -25,7 +21,7 @@ def moment_of(text: str) -> datetime | None:
         ) from error
 
 
-def moment_field(name: str, value: str, changed: Callable[[events.GenericEventArguments], object]) -> None:
+def moment_field(name: str, value: str, changed: Changed) -> None:
     """Make a labelled field for a time."""
     with html.label().classes("moment"):
         html.span(name)

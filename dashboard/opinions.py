@@ -8,7 +8,7 @@ from nicegui import html
 
 from broker.errors import SettingsError
 from broker.reviewer import answer, is_taken
-from dashboard.access import AccessError, Role, here, require
+from dashboard.access import AccessError, Role, here, require, trouble
 from dashboard.answers import AWAY, called, name_here
 from dashboard.site import Site
 from store import answers, queries
@@ -72,7 +72,7 @@ class Opinions:
             await sent.over()
             await self.show()
         except (AccessError, SettingsError) as problem:
-            self._tell(str(problem))
+            self._tell(trouble(problem))
             return
         told = sent.told.get(review.review_id)
         if told is None:

@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from broker.errors import SettingsError
 from broker.originals import opened
 from broker.settings import Settings
-from dashboard.declared import amount
+from dashboard import words
+from dashboard.access import UNREADABLE
 from dashboard.frame import address
 from dashboard.site import Site
 from store import queries
@@ -112,7 +113,7 @@ def find(settings: Settings, job_id: str, image: str) -> Photo:
         with queries.reading(settings.store) as connection:
             known = whence(connection, job_id, image)
     except SettingsError as problem:
-        raise NoPhoto(str(problem)) from problem
+        raise NoPhoto(UNREADABLE) from problem
     if known is None:
         raise NoPhoto("The database knows no such image.")
     if known.source != settings.ingest_agent.source:
@@ -133,7 +134,7 @@ def find(settings: Settings, job_id: str, image: str) -> Photo:
 def _shown(file: FileIO) -> Photo:
     size = os.fstat(file.fileno()).st_size
     if size > MOST_BYTES:
-        raise NoPhoto(f"The photo has {amount(size)}: too much to be shown here.")
+        raise NoPhoto(f"The photo has {words.size(size)}: too much to be shown here.")
     kind = kind_of(os.pread(file.fileno(), HEAD_BYTES, 0))
     if kind is None:
         raise NoPhoto(NOT_HERE)

@@ -9,6 +9,7 @@ from broker.messages import ModelAnswer, ModelDifference, Status
 from dashboard.access import AccessError, Role, here, require
 from dashboard.bundles import Shelf
 from dashboard.compared import Better, Row, shares
+from dashboard.fields import VALUE
 from dashboard.frame import Table, note
 from dashboard.model_desk import Action, Asked, BusyError, Desk
 from dashboard.words import SPACE, count
@@ -51,11 +52,11 @@ class Panel:
 
     def _buttons(self, asked: Asked | None) -> None:
         shelf = self._shelf
-        if shelf.for_good:
-            note(f"[model] bundle names one bundle for good; to choose here, let it name {shelf.folder}.")
-            return
         if here().role < Role.ADMIN:
             html.p("Promoting and rolling back need the role admin.").classes("faint")
+            return
+        if shelf.for_good:
+            note(f"[model] bundle names one bundle for good; to choose here, let it name {shelf.folder}.")
             return
         busy = asked is not None and not asked.over
         tried = asked if asked is not None and asked.is_try_of(self._version, shelf.current) else None
@@ -126,7 +127,7 @@ class Panel:
             note(f"{doing} {request.version}{who}: {waits}, {waited_s}{SPACE}s. Predictions go on.")
             return
         if asked.answer is None:
-            note(f"{request.version}: {asked.said}.", "trouble")
+            note(f"{request.version}: {_to_admins(asked.said)}.", "trouble")
             return
         if request.action == "try" and request.version != self._version:
             return
@@ -156,6 +157,11 @@ def _following(asked: Asked | None, services: Sequence[Status]) -> str:
     return f"{sum(serving)} of {count(len(serving), 'predictors')} serve it so far."
 
 
+def _to_admins(said: str) -> str:
+    """Return why something was not done, which may name folders."""
+    return said if here().role >= Role.ADMIN else "an administrator sees why"
+
+
 def _answer(answer: ModelAnswer, follows: str) -> None:
     """Show what the gate, or the promotion, came to."""
     done = answer.state == "done"
@@ -166,7 +172,7 @@ def _answer(answer: ModelAnswer, follows: str) -> None:
         overridden = [f"Overridden: {one}" for one in answer.objections]
         note("\n".join([f"\N{CHECK MARK} {answer.current} {words}. {follows}".strip(), *overridden]))
     else:
-        told = "\n".join([f"\N{BALLOT X} Not done: {answer.detail}.", *answer.objections])
+        told = "\n".join([f"\N{BALLOT X} Not done: {_to_admins(answer.detail)}.", *answer.objections])
         note(told, "trouble")
     if answer.differences and answer.current != answer.version:
         _figures(answer)
@@ -244,7 +250,7 @@ def _confirm(
             with html.label():
                 html.p(f"Type {typed} to promote it all the same")
                 box = html.input_().classes("plain").props("type=text autocomplete=off autofocus")
-                box.on("input", wrote, js_handler="(event) => emit(event.target.value)")
+                box.on("input", wrote, js_handler=VALUE)
                 box.on("keydown.enter", pressed)
         with html.div().classes("bar-row").style("margin-top: 14px"):
             button = html.button(word).classes("plain").props("type=button").on("click", pressed)

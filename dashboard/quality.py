@@ -12,7 +12,9 @@ from nicegui import events, html, ui
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard import quality_cards
+from dashboard.access import UNREADABLE, inbox_name, trouble
 from dashboard.downloads import csv_text
+from dashboard.fields import VALUE
 from dashboard.figures import figure
 from dashboard.frame import frame, note
 from dashboard.plots import STYLE
@@ -41,7 +43,6 @@ TO_ITS_PLACE = """
 """Opens what an address ends with: the page's parts come after the browser looked for it."""
 PATIENCE_S = 30.0
 """How long a machine may be busy before the page says that it failed."""
-VALUE = "(event) => emit(event.target.value)"
 From = Annotated[str, Query(alias="from")]
 To = Annotated[str, Query(alias="to")]
 
@@ -62,8 +63,8 @@ def add(made: FastAPI, site: Site) -> None:
         choice = choice_of(period, first, last, source, model)
         try:
             found = _found(site.settings, choice, datetime.now(UTC))
-        except SettingsError as problem:
-            return PlainTextResponse(f"{problem}\n", status_code=503)
+        except SettingsError:
+            return PlainTextResponse(f"{UNREADABLE}\n", status_code=503)
         drawn = {one.name: one for section in sections(found) for one in section.plots}
         if plot not in drawn:
             return PlainTextResponse("The page has no such plot.\n", status_code=404)
@@ -82,7 +83,7 @@ async def _quality(site: Site, choice: Choice) -> None:
         try:
             found = await asyncio.to_thread(_found, settings, choice, now)
         except SettingsError as problem:
-            note(str(problem), "trouble")
+            note(trouble(problem), "trouble")
             return
         _choices(choice, found)
         html.p(_told(choice, found, now)).classes("faint")
@@ -131,7 +132,7 @@ def _told(choice: Choice, found: Found, now: datetime) -> str:
 
 def _empty(settings: Settings, choice: Choice) -> str:
     if choice == Choice("all"):
-        return f"No job yet: drop a folder of photos into {settings.ingest_agent.inbox}."
+        return f"No job yet: drop a folder of photos into {inbox_name(settings)}."
     return "No job is like that: choose a longer period, another source, or another model."
 
 

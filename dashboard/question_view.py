@@ -9,7 +9,7 @@ from dashboard.frame import address, card, picture
 from dashboard.originals import photo
 from dashboard.questions import Asked, Progress
 from dashboard.tiles import bar
-from dashboard.words import NONE, count, percent
+from dashboard.words import NONE, ROOT, count, percent
 from store.questions import Question
 
 HALF_WIDTH = "\N{PLUS-MINUS SIGN}1\N{NO-BREAK SPACE}%"
@@ -30,7 +30,7 @@ def model_said(asked: Asked) -> None:
     one = asked.question
     where = html.p().classes("faint where")
     with where:
-        html.a(one.folder or "(the root of the inbox)", href=address("/job", job_id=one.job_id))
+        html.a(one.folder or ROOT, href=address("/job", job_id=one.job_id))
         html.span(" / ")
         html.span(one.image).classes("image")
     with html.h2().classes("guess"):

@@ -6,8 +6,7 @@ from random import SystemRandom
 from fastapi import FastAPI
 from nicegui import html, ui
 
-from broker.errors import SettingsError
-from dashboard.access import AccessError, Role, require
+from dashboard.access import AccessError, Role, require, trouble
 from dashboard.desk import Desk
 from dashboard.frame import frame, note
 from dashboard.questions import Asking
@@ -29,8 +28,8 @@ def add(_: FastAPI, site: Site) -> None:
                 require(Role.REVIEWER)
                 scope = scope_of(job_id, label, model, since)
                 await _scope_line(site, scope)
-            except (AccessError, SettingsError) as problem:
-                note(str(problem), "trouble")
+            except (AccessError, ValueError) as problem:
+                note(trouble(problem), "trouble")
                 return
             asking = Asking(site.settings.store, scope, reservations, SystemRandom())
             ui.context.client.on_delete(asking.let_go)
@@ -39,11 +38,11 @@ def add(_: FastAPI, site: Site) -> None:
 
 
 def scope_of(job_id: str, label: str, model: str, since: str) -> Scope:
-    """Return what an address asks for. Raises SettingsError for a time that is none."""
+    """Return what an address asks for. Raises ValueError for a time that is none."""
     try:
         return Scope(job_id or None, label or None, model or None, moment(since) if since else None)
     except ValueError as error:
-        raise SettingsError(f"since={since[:40]}: expected a time such as 2026-11-22") from error
+        raise ValueError(f"since={since[:40]}: expected a time such as 2026-11-22") from error
 
 
 async def _scope_line(site: Site, scope: Scope) -> None:

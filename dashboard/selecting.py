@@ -9,6 +9,7 @@ from broker.messages import Review
 from broker.reviewer import answer
 from dashboard.access import AccessError, Role, require
 from dashboard.answers import AWAY, Sent, name_here, taking_back
+from dashboard.fields import VALUE
 from dashboard.site import Site
 from dashboard.words import count
 from store import queries
@@ -56,7 +57,7 @@ class Selecting:
                         html.option("choose a class").props("value=''")
                         for label in classes:
                             html.option(label).props["value"] = label
-                choice.on("change", self._named, js_handler="(event) => emit(event.target.value)")
+                choice.on("change", self._named, js_handler=VALUE)
                 self._store = self._button("Store", self._submit)
                 self._back = self._button("Undo", self._undo)
             self._status = html.p().classes("said-now").props("role=status")

@@ -1,7 +1,7 @@
 """System: the database, its upkeep, disks, the broker, services, events, exports, and what was set."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from dashboard.event_log import events_table
 from dashboard.exports import ExportForm
 from dashboard.frame import Table, frame, note
 from dashboard.machine import Machine
+from dashboard.parts import Parts
 from dashboard.running import Costs
 from dashboard.site import Site
 from dashboard.system_panels import Shown, cards, panels
@@ -61,7 +62,7 @@ def add(_: FastAPI, site: Site) -> None:
 
 
 class _System:
-    """The page's parts, each made anew only when what it shows has changed."""
+    """The page, which looks again and again."""
 
     def __init__(self, site: Site, *, is_admin: bool) -> None:
         self._site = site
@@ -69,13 +70,12 @@ class _System:
         self._looking = asyncio.Lock()
         self._due = ""
         self._costs: Costs = {}
-        self._shown: dict[str, object] = {}
-        self._parts = {name: html.div() for name in ("troubles", "cards", "panels")}
+        self._parts = Parts("troubles", "cards", "panels")
         html.h2("Services")
-        self._parts["services"] = html.div()
+        self._parts.add("services")
         if is_admin:
             html.h2("Latest warnings and errors")
-            self._parts["events"] = html.div()
+            self._parts.add("events")
             html.a("The whole event log", href="/events").classes("plain").style("margin-top: 10px")
         html.h2("Exports")
         ExportForm()
@@ -92,7 +92,7 @@ class _System:
         if first.done():
             first.result()
         else:
-            self._show(
+            self._parts.show(
                 "troubles", "", lambda: note("Still looking: the database has not answered yet.", "trouble")
             )
 
@@ -114,13 +114,13 @@ class _System:
         )
         m, minute = found.machine, found.now.at.minute
         rows = running.rows(found.now, m.broker, self._costs, is_admin=self._is_admin)
-        self._show("troubles", m.troubles, lambda: self._told(m.troubles))
-        self._show("cards", (m.database, m.latest, m.disks, minute), lambda: cards(m))
+        self._parts.show("troubles", m.troubles, lambda: self._told(m.troubles))
+        self._parts.show("cards", (m.database, m.latest, m.disks, minute), lambda: cards(m))
         heard = (shown.connected, shown.capabilities, shown.due, minute)
-        self._show("panels", (m.database, m.latest, m.disks, heard), lambda: panels(shown))
-        self._show("services", rows, lambda: running.show(rows))
+        self._parts.show("panels", (m.database, m.latest, m.disks, heard), lambda: panels(shown))
+        self._parts.show("services", rows, lambda: running.show(rows))
         if self._is_admin:
-            self._show("events", found.events, lambda: _events(found.events))
+            self._parts.show("events", found.events, lambda: _events(found.events))
 
     async def measure(self) -> None:
         """Ask what may take longer: each service what it costs, and the database what is due to go."""
@@ -154,15 +154,6 @@ class _System:
         else:
             words = "\n".join(troubles) if self._is_admin else "Something here needs the administrator."
             note(words, "trouble")
-
-    def _show(self, name: str, what: object, make: Callable[[], None]) -> None:
-        if name in self._shown and self._shown[name] == what:
-            return
-        self._shown[name] = what
-        part = self._parts[name]
-        part.clear()
-        with part:
-            make()
 
 
 def _events(found: Sequence[EventRow]) -> None:

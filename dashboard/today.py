@@ -1,26 +1,31 @@
 """Today: whether it works, what is waiting, and what came in last."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from nicegui import html, ui
 
+from broker.messages import Status
+from broker.settings import Settings
+from dashboard.access import UNREADABLE, Role, here, inbox_name
 from dashboard.frame import Table, card, frame, note
+from dashboard.parts import Parts
 from dashboard.site import Site
 from dashboard.tiles import tiles
 from dashboard.watch import Present, Stored
-from dashboard.words import NONE, at, count, lasting
+from dashboard.words import NONE, SPACE, at, count, lasting
 from store.times import seconds_between, stamp_of
 
 LOOK_S = 1.0
 SERVICES = Table(
     "Services",
-    ("Service", "State", "Since (UTC)", "Process", "Machine", "Release"),
+    ("Service", "State", "Up since (UTC)", "Last sign of life", "Process", "Machine", "Release"),
     right=("Process",),
-    wide=("Process", "Machine", "Release"),
+    wide=("Up since (UTC)", "Process", "Machine", "Release"),
 )
 ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("Lasts",))
+GONE = {"offline", "stopped"}
 STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 
 
@@ -36,21 +41,22 @@ def add(_: FastAPI, site: Site) -> None:
 
 
 class _Today:
-    """The page's parts, each made anew only when what it shows has changed."""
+    """The page, which looks again and again."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._shown: dict[str, object] = {}
+        self._is_admin = here().role >= Role.ADMIN
+        self._inbox = inbox_name(site.settings)
         self._holding = False
-        self._parts = {name: html.div() for name in ("troubles", "figures", "alerts")}
+        self._parts = Parts("troubles", "figures", "alerts")
         with html.div().classes("bar-row end"):
             html.h2("Latest images").classes("grow")
             self._hold = html.button("Hold").classes("plain").props("type=button aria-pressed=false")
             self._hold.props["title"] = "Keep these images while others come in"
             self._hold.on("click", self._turn)
-        self._parts["latest"] = html.div()
+        self._parts.add("latest")
         html.h2("Services")
-        self._parts["services"] = html.div()
+        self._parts.add("services")
 
     def _turn(self) -> None:
         self._holding = not self._holding
@@ -60,42 +66,32 @@ class _Today:
         """Ask for the present, and show what is new in it."""
         now = await asyncio.to_thread(self._site.watch.present)
         stored = now.stored
-        troubles = _troubles(now)
-        self._show("troubles", troubles, lambda: _told(troubles))
-        figures = _figures(now)
-        self._show("figures", figures, lambda: _cards(figures))
-        self._show("services", (now.services, now.connected), lambda: _services(now))
+        troubles = _troubles(now, is_admin=self._is_admin)
+        self._parts.show("troubles", troubles, lambda: _told(troubles))
+        cards = figures(now)
+        self._parts.show("figures", cards, lambda: _cards(cards))
+        rows = [_service(one, now, self._site.settings, is_admin=self._is_admin) for one in now.services]
+        self._parts.show("services", rows, lambda: _services(rows))
         if stored is None:
             return
         if not self._holding:
-            self._show("latest", (stored.latest, sorted(stored.pictures)), lambda: self._latest(stored))
-        self._show("alerts", (stored.alerts, now.at.minute), lambda: _alerts(now, stored))
-
-    def _show(self, name: str, what: object, make: Callable[[], None]) -> None:
-        if name in self._shown and self._shown[name] == what:
-            return
-        self._shown[name] = what
-        part = self._parts[name]
-        part.clear()
-        with part:
-            make()
+            self._parts.show("latest", (stored.latest, sorted(stored.pictures)), lambda: self._latest(stored))
+        self._parts.show("alerts", (stored.alerts, now.at.minute), lambda: _alerts(now, stored))
 
     def _latest(self, stored: Stored) -> None:
         if stored.latest:
             tiles(self._site, stored.latest, stored.pictures, folders=stored.folders)
         else:
-            inbox = self._site.settings.ingest_agent.inbox
-            note(
-                f"No image yet. Drop photos, or a folder of photos, into {inbox}, or on the page Drop: they"
-                " appear here.",
-                "empty",
+            said = (
+                f"No image yet. Drop photos, or a folder of photos, into {self._inbox}, or on the page Drop"
             )
+            note(f"{said}: they appear here.", "empty")
 
 
-def _troubles(now: Present) -> list[str]:
+def _troubles(now: Present, *, is_admin: bool) -> list[str]:
     """Return what keeps images from flowing, as far as it can be seen from here."""
     unheard = [] if now.connected else ["The broker does not answer: is `up` running, or tailorbird-broker?"]
-    return [*unheard, *([now.why] if now.why else []), *now.troubles]
+    return [*unheard, *([now.why if is_admin else UNREADABLE] if now.why else []), *now.troubles]
 
 
 def _told(troubles: Sequence[str]) -> None:
@@ -107,7 +103,7 @@ def _told(troubles: Sequence[str]) -> None:
         )
 
 
-def _figures(now: Present) -> list[tuple[str, str, str]]:
+def figures(now: Present) -> list[tuple[str, str, str]]:
     """Return the cards: name, figure, and what to know of it."""
     stored = now.stored
     if stored is None:
@@ -117,9 +113,10 @@ def _figures(now: Present) -> list[tuple[str, str, str]]:
     since = f"the oldest job is open for {lasting(age_s // 10 * 10)}" if waiting.images else "nothing waits"
     model = [("Model", now.model, "")] if now.model else []
     return [
+        ("Speed", f"{stored.last_minute / 60:,.1f}{SPACE}images/s", "the mean of the last minute"),
         ("Last hour", count(stored.last_hour, "images"), f"{count(stored.last_minute)} in the last minute"),
         ("Backlog", count(waiting.images, "images"), since),
-        ("Open alerts", count(len(stored.alerts)), "listed below" if stored.alerts else "none"),
+        ("Open alerts", count(stored.open_alerts), _which(stored)),
         ("Jobs", count(stored.jobs), "in all"),
         *[
             ("Canary", lasting(one.latency_s), f"{one.source}, at {at(one.stored_at, now.at)} UTC")
@@ -129,26 +126,48 @@ def _figures(now: Present) -> list[tuple[str, str, str]]:
     ]
 
 
+def _which(stored: Stored) -> str:
+    """Say which of the open alerts are listed."""
+    if not stored.open_alerts:
+        return "none"
+    listed = len(stored.alerts)
+    return "listed below" if listed >= stored.open_alerts else f"the newest {count(listed)} are listed below"
+
+
 def _cards(figures: Sequence[tuple[str, str, str]]) -> None:
     with html.dl().classes("cards"):
         for name, value, more in figures:
             card(name, value, more)
 
 
-def _services(now: Present) -> None:
-    if not now.services:
+def last_sign(one: Status, now: Present, settings: Settings) -> str:
+    """Return when a service was last there, as closely as the broker tells.
+
+    A service says nothing while it is well: its keep-alives reach the broker, which publishes its last will
+    where none came for one and a half of their intervals.
+    """
+    if one.state not in GONE:
+        own = getattr(getattr(settings, one.service, None), "keepalive_s", settings.broker.keepalive_s)
+        return f"within {1.5 * own:g}{SPACE}s"
+    heard = now.heard.get((one.service, one.instance))
+    return NONE if heard is None else f"before {at(stamp_of(heard), now.at)}"
+
+
+def _service(one: Status, now: Present, settings: Settings, *, is_admin: bool) -> tuple[str, ...]:
+    where = (str(one.pid), one.host) if is_admin else (NONE, NONE)
+    # A status knows when its service came, and not when it went.
+    since = NONE if one.state in GONE else at(one.since, now.at)
+    state = STATES.get(one.state, one.state)
+    return f"{one.service} {one.instance}", state, since, last_sign(one, now, settings), *where, one.version
+
+
+def _services(rows: Sequence[tuple[str, ...]]) -> None:
+    if not rows:
         note("No service has said anything: start them with ./tailorbird up.", "empty")
         return
     with SERVICES.made():
-        for one in now.services:
-            SERVICES.row(
-                f"{one.service} {one.instance}",
-                STATES.get(one.state, one.state),
-                at(one.since, now.at),
-                str(one.pid),
-                one.host,
-                one.version,
-            )
+        for row in rows:
+            SERVICES.row(*row)
 
 
 def _alerts(now: Present, stored: Stored) -> None:

@@ -21,7 +21,8 @@ from broker.mounts import mount_now
 from broker.names import text_of
 from broker.places import Ignored
 from broker.settings import Settings
-from dashboard.declared import Limits, Plan, Refused, amount, cut, folder_name, planned
+from dashboard import words
+from dashboard.declared import Limits, Plan, Refused, cut, folder_name, planned
 from store.disk import MEGABYTE
 
 MOST = 8
@@ -199,7 +200,8 @@ class Uploads:
         free = shutil.disk_usage(self.inbox).free - self._spare_bytes
         if size > free:
             raise Refused(
-                507, f"The disk has room for {amount(max(0, int(free)))} more, this is {amount(size)}."
+                507,
+                f"The disk has room for {words.size(max(0, free))} more, this is {words.size(size)}.",
             )
 
 

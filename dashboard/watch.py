@@ -15,7 +15,7 @@ from broker.messages import ModelAnnouncement, Status
 from broker.reader import Reader
 from broker.settings import Settings
 from broker.topics import Topics
-from store import browsing, dropped, queries
+from store import browsing, dropped, job_list, queries
 from store.browsing import Backlog, Seen
 from store.queries import AlertRow, CanaryRow
 
@@ -35,6 +35,8 @@ class Stored:
 
     canaries: list[CanaryRow]
     alerts: list[AlertRow]
+    """The newest of those that are open."""
+    open_alerts: int
     backlog: Backlog
     last_hour: int
     last_minute: int
@@ -52,6 +54,8 @@ class Present:
     at: datetime
     connected: bool
     services: tuple[Status, ...] = ()
+    heard: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """When the page heard what each service's status says now: the service said it then, or before."""
     model: str = ""
     stored: Stored | None = None
     why: str = ""
@@ -67,6 +71,7 @@ class Watch:
         topics = Topics(settings.broker.root)
         self._reader = Reader(settings, [topics.status(), topics.model()], name="dashboard")
         self._services: dict[tuple[str, str], Status] = {}
+        self._heard: dict[tuple[str, str], datetime] = {}
         self._model = ""
         self._present = Present(datetime.now(UTC), connected=False)
         self._looked_at = float("-inf")
@@ -121,7 +126,9 @@ class Watch:
     def _hear(self) -> None:
         for _, message in self._reader.hear(HEAR_S):
             if isinstance(message, Status):
-                self._services[message.service, message.instance] = message
+                key = message.service, message.instance
+                if self._services.get(key) != message:
+                    self._services[key], self._heard[key] = message, datetime.now(UTC)
             elif isinstance(message, ModelAnnouncement):
                 self._model = message.version
 
@@ -133,7 +140,7 @@ class Watch:
         except SettingsError as problem:
             stored, why = None, str(problem)
         troubles = self._troubles(at, services, stored) if connected else []
-        return Present(at, connected, services, self._model, stored, why, troubles)
+        return Present(at, connected, services, dict(self._heard), self._model, stored, why, troubles)
 
     def _troubles(self, at: datetime, services: tuple[Status, ...], stored: Stored | None) -> list[str]:
         told = [_as_dict(one) for one in services]
@@ -148,10 +155,11 @@ class Watch:
             return Stored(
                 canaries=queries.canaries(connection),
                 alerts=queries.alerts(connection, state="open", limit=ALERTS),
+                open_alerts=queries.count_open_alerts(connection),
                 backlog=browsing.backlog(connection),
                 last_hour=hour,
                 last_minute=minute,
-                jobs=browsing.count_jobs(connection),
+                jobs=job_list.count_jobs(connection),
                 latest=latest,
                 pictures=browsing.pictures(connection, latest),
                 folders=dropped.folders(connection, {one.job_id for one in latest}),

@@ -37,9 +37,11 @@ def at(stamp: str | None, now: datetime) -> str:
 
 
 def size(number: float | None) -> str:
-    """Return bytes as `12 kB`, `12.3 MB` or `1.2 GB`."""
+    """Return bytes as `512 bytes`, `12 kB`, `12.3 MB` or `1.2 GB`."""
     if number is None:
         return NONE
+    if number < 1e3:
+        return count(round(number), "bytes")
     if number < 1e6:
         return f"{number / 1e3:,.0f}{SPACE}kB"
     giga = number >= 1e9

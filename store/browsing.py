@@ -17,7 +17,7 @@ from broker.spreadsheet import safe_cell
 from store.exports import note_of, percent, with_one_digit
 from store.kept import kept_batch
 from store.png import png
-from store.queries import ClassRow, Connection, FailureRow, Job, stream
+from store.queries import ClassRow, Connection, FailureRow, stream
 from store.schema import (
     CLASSES,
     MILLION,
@@ -73,26 +73,6 @@ class Backlog:
 
     images: int
     since: str
-
-
-def jobs_page(connection: Connection, *, text: str = "", offset: int = 0, limit: int = 25) -> list[Job]:
-    """Return jobs whose folder or name holds the text (case aside), the newest first."""
-    c = jobs.c
-    found = sa.select(*[c[field.name] for field in fields(Job)]).where(*_holding(text))
-    ordered = found.order_by(c.opened_at.desc(), c.job_id.desc()).offset(offset).limit(limit)
-    return [Job(*row) for row in connection.execute(ordered)]
-
-
-def count_jobs(connection: Connection, text: str = "") -> int:
-    """Return how many jobs `jobs_page` would find in all."""
-    found = sa.select(sa.func.count()).select_from(jobs).where(*_holding(text))
-    return int(connection.execute(found).scalar_one())
-
-
-def _holding(text: str) -> list[sa.ColumnElement[bool]]:
-    words = text.strip()
-    both = (jobs.c.folder, jobs.c.job_id)
-    return [sa.or_(*[one.icontains(words, autoescape=True) for one in both])] if words else []
 
 
 def class_counts(connection: Connection, job_id: str) -> list[ClassCounts]:

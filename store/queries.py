@@ -305,6 +305,12 @@ def alerts(
     return list(_rows(connection, AlertRow, found if state is None else found.where(c.state == state)))
 
 
+def count_open_alerts(connection: sa.Connection) -> int:
+    """Return how many alerts are open."""
+    found = sa.select(sa.func.count()).where(schema.alerts.c.state == "open")
+    return int(connection.execute(found).scalar_one())
+
+
 def reviews(connection: sa.Connection) -> list[ReviewRow]:
     """Return every review, by job and image."""
     c = schema.reviews.c

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,18 +16,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.errors import SettingsError
 from broker.health import Health
+from broker.messages import Status
 from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics
+from dashboard import access
 from dashboard.access import Person, Role
 from dashboard.answers import Answers
+from dashboard.frame import PAGES
 from dashboard.gate import Gate, Visit
 from dashboard.guard import Guard
 from dashboard.mishaps import DEFECT, NO_PAGE, TOO_SLOW
 from dashboard.server import server
 from dashboard.site import Site
-from dashboard.watch import Watch
+from dashboard.watch import Present, Watch
+from store.times import stamp_of
 from tests.dashboard.conftest import Page
 from tests.dashboard.test_page import answered
 from tests.waiting import until
@@ -34,10 +39,11 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A state of its own, without a database."""
+    """A state of its own, without a database or a bundle."""
     state = tmp_path_factory.mktemp("state")
     password = {"TAILORBIRD__STORE__URL": "postgresql+psycopg://anna:secret@127.0.0.1:1/photos"}
-    return read_settings(None, {"TAILORBIRD__PATHS__STATE": str(state), **password}).settings
+    bundle = {"TAILORBIRD__MODEL__BUNDLE": str(state / "bundles")}
+    return read_settings(None, {"TAILORBIRD__PATHS__STATE": str(state), **password, **bundle}).settings
 
 
 class As:
@@ -114,6 +120,7 @@ def test_script_that_is_not_there_is_no_page(site: Page) -> None:
 
 def test_viewer_sees_no_paths_no_settings_and_no_events(site: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is no admin sees how it is, and not where; nobody sees a password."""
+    monkeypatch.setattr(Watch, "present", lambda _: Present(datetime.now(UTC), connected=False))
     whole = answered(site, "/system")[1]
     assert "anna:***@127.0.0.1:1" in whole
     assert "anna:secret" not in whole
@@ -140,3 +147,50 @@ def test_what_is_asked_for_when_the_session_has_ended_is_refused(
         urlopen(asked)
     said = refused.value.read().decode()
     assert (401, "You are signed out: load the page again to sign in.\n") == (refused.value.code, said)
+
+
+PLACES = (
+    *(address for _, address, role in PAGES if role == Role.VIEWER),
+    *("/job?job_id=x", "/job.csv?job_id=x", "/quality.csv?plot=x", "/models.csv", "/disagreements.csv"),
+    *("/original?job_id=x&image=y", "/export/results.csv", "/late-defect"),
+)
+STORE = Status(
+    service="store",
+    instance="main",
+    state="online",
+    pid=424_242,
+    host="host-of-theirs",
+    version="1",
+    since=stamp_of(datetime.now(UTC)),
+)
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_only_admins_are_told_where_things_are(
+    site: Page, settings: Settings, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Neither the database's address, nor folders, nor processes: wherever a viewer looks."""
+    now = Present(datetime.now(UTC), connected=True, services=(STORE,), why="anna@127.0.0.1: away")
+    monkeypatch.setattr(Watch, "present", lambda _: now)
+    monkeypatch.setattr(As, "role", Role.VIEWER)
+    said = answered(site, path)[1]
+    hidden = ("anna", "127.0.0.1:1/", str(settings.paths.state), "424242", "host-of-theirs", "is away")
+    assert [] == [word for word in hidden if word in said]
+    monkeypatch.setattr(As, "role", Role.ADMIN)
+    if path in {"/", "/jobs", "/quality", "/models", "/system", "/job?job_id=x"}:
+        assert "anna" in answered(site, path)[1]
+
+
+def test_inbox_is_named_to_those_who_drop_photos(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Viewers hear of the inbox only."""
+    inbox = str(settings.ingest_agent.inbox)
+    for role, name in ((Role.VIEWER, "the inbox"), (Role.REVIEWER, inbox), (Role.ADMIN, inbox)):
+        monkeypatch.setattr(access, "here", lambda role=role: Person("vera", role))
+        assert name == access.inbox_name(settings)
+
+
+def test_database_that_is_away_is_a_trouble_to_the_list_of_jobs(site: Page) -> None:
+    """And not an empty list with what to do first."""
+    said = answered(site, "/jobs")[1]
+    assert "trouble" in said
+    assert "No job yet" not in said

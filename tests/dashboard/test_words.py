@@ -50,6 +50,6 @@ def test_what_was_is_so_long_ago() -> None:
 
 def test_sizes_have_the_unit_that_fits() -> None:
     """Thousands of bytes, as a disk's maker counts."""
-    assert ["4 kB", "12.3 MB", "1.2 GB", NONE] == [
-        size(number).replace("\N{NO-BREAK SPACE}", " ") for number in (4096, 12.3e6, 1.2e9, None)
+    assert ["1 byte", "999 bytes", "4 kB", "12.3 MB", "1.2 GB", NONE] == [
+        size(number).replace("\N{NO-BREAK SPACE}", " ") for number in (1, 999, 4096, 12.3e6, 1.2e9, None)
     ]

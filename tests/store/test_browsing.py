@@ -59,16 +59,6 @@ def test_page_begins_at_its_offset(filled: Bench) -> None:
     assert ["a.png", "b.png"] == [one.image for one in found]
 
 
-@pytest.mark.parametrize(
-    ("text", "count"), [("", 1), ("spring", 1), ("0%", 1), ("g%1", 0), ("_", 1), ("x", 0)]
-)
-def test_jobs_are_found_by_a_part_of_their_folder(filled: Bench, text: str, count: int) -> None:
-    """Case aside; % and _ are letters like others."""
-    with reading(filled.settings) as connection:
-        assert count == browsing.count_jobs(connection, text)
-        assert count == len(browsing.jobs_page(connection, text=text))
-
-
 def test_csv_holds_what_is_wanted_and_runs_in_no_spreadsheet(filled: Bench) -> None:
     """A header, a line each, all ten probabilities in percent."""
     with reading(filled.settings) as connection:
