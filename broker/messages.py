@@ -379,7 +379,8 @@ class ModelRequest(Message, frozen=True, kw_only=True):
 
     `host` and `bundles` name the machine and the folder that were looked at: predictors with other bundles
     pass it over. `current` is the version that served then, "" for none, so that nobody overrules
-    somebody else unseen. A `rollback` names the version that it is to lead to.
+    somebody else unseen. A `rollback` names the version that it is to lead to. `overrides` are the gate's
+    objections that were shown, in its words: a promotion goes against these, and against no others.
     """
 
     request_id: Id
@@ -390,7 +391,7 @@ class ModelRequest(Message, frozen=True, kw_only=True):
     bundles: Text
     by: Text
     requested_at: Time
-    force: bool = False
+    overrides: Annotated[tuple[Text, ...], msgspec.Meta(max_length=200)] = ()
 
 
 class ModelDifference(Message, frozen=True, kw_only=True):

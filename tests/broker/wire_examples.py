@@ -220,7 +220,7 @@ EXAMPLES: dict[str, Message] = {
         bundles="/var/lib/tailorbird/models",
         by="anna",
         requested_at=AT,
-        force=True,
+        overrides=("accuracy falls from 95.30% to 94.75%",),
     ),
     "model_answer.json": ModelAnswer(
         request_id=BATCH,

@@ -125,5 +125,5 @@ def test_viewer_is_refused_by_what_is_behind_the_button(monkeypatch: pytest.Monk
     monkeypatch.setattr(access, "here", lambda: Person("vera", Role.VIEWER))
     desk = Desk(Settings())
     with pytest.raises(AccessError, match="needs the role admin; vera has viewer"):
-        ask(desk, Shelf("bundles"), "promote", "v2", force=True)
+        ask(desk, Shelf("bundles"), "promote", "v2", ["it is slow"])
     assert desk.asked is None
