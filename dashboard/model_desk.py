@@ -68,7 +68,7 @@ class Desk:
         """The latest wish, None before the first."""
         return self._asked
 
-    def ask(  # noqa: PLR0913 - what a wish says
+    def ask(
         self,
         action: Action,
         version: str,

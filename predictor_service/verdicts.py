@@ -71,7 +71,7 @@ class Verdicts:
         if wrong := self._wrong(request):
             return self._answer(request, "refused", detail=wrong)
         if request.action == "rollback":
-            registry.rollback(self._bundles)
+            registry.rollback(self._bundles, replaces=request.current, to=request.version)
             return self._answer(request, "done")
         verdict = self._verdict(request.current, request.version)
         if request.action == "try":
@@ -79,10 +79,12 @@ class Verdicts:
         if not set(verdict.objections) <= set(request.overrides):
             detail = GATE_SAYS_MORE if request.overrides else "the gate does not let it pass"
             return self._answer(request, "refused", verdict, detail=detail)
-        if wrong := self._wrong(request):  # measuring takes its time
-            return self._answer(request, "refused", verdict, detail=wrong)
         force = bool(verdict.objections)  # each of them was seen
-        registry.promote(self._bundles, request.version, list(verdict.differences), force=force)
+        figures = list(verdict.differences)
+        try:  # measuring takes its time, and somebody else may have been faster
+            registry.promote(self._bundles, request.version, figures, force=force, replaces=request.current)
+        except (BundleError, OSError) as error:
+            return self._answer(request, "refused", verdict, detail=str(error))
         return self._answer(request, "done", verdict)
 
     def _wrong(self, request: ModelRequest) -> str:
