@@ -49,8 +49,12 @@ def answer(
     how: How,
     stratum: str = "",
     replaces: str | None = None,
+    given_at: str = "",
 ) -> Review:
-    """Return the message by which somebody says what a job's image shows; an empty label takes it back."""
+    """Return the message by which somebody says what a job's image shows; an empty label takes it back.
+
+    `given_at` is when an answer was first given that is put back.
+    """
     job_id, own = image
     return Review(
         review_id=secrets.token_hex(12),
@@ -62,6 +66,7 @@ def answer(
         how=how,
         stratum=stratum,
         replaces=replaces,
+        given_at=given_at,
     )
 
 

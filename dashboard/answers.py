@@ -48,7 +48,15 @@ def taking_back(name: str, given: Review, before: Said | None, standing: str) ->
     if before is None:
         return answer(name, key, "", how=given.how, stratum=given.stratum, replaces=standing)
     how: How = "asked" if before.how == "asked" else "import" if before.how == "import" else "selection"
-    return answer(before.reviewer, key, before.label, how=how, stratum=before.stratum, replaces=standing)
+    return answer(
+        before.reviewer,
+        key,
+        before.label,
+        how=how,
+        stratum=before.stratum,
+        replaces=standing,
+        given_at=before.reviewed_at,
+    )
 
 
 @dataclass

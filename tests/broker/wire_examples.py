@@ -96,6 +96,7 @@ EXAMPLES: dict[str, Message] = {
         how="asked",
         stratum="0.5-0.7",
         replaces="",
+        given_at="",
     ),
     "correction.json": Correction(
         review_id=BATCH,

@@ -80,14 +80,14 @@ def test_answer_of_somebody_who_left_is_stored(broker: MemoryBroker, answers: An
 
 
 def test_taking_back_restores_what_stood_before() -> None:
-    """With its giver and its way, so that it counts as it did; or nothing, where none did."""
+    """With its giver, its time and its way, so that it counts as it did; or nothing, where none did."""
     (mine,) = given("a")
     before = Said("Coat", "nora", "2026-11-22T14:00:00.000Z", "asked", "suspect", "r1")
 
     back = taking_back("anna", mine, before, mine.review_id)
     none = taking_back("anna", mine, None, mine.review_id)
 
-    assert ("Coat", "nora", "asked", "suspect", mine.review_id) == (
-        back.label, back.reviewer, back.how, back.stratum, back.replaces,
+    assert ("Coat", "nora", before.reviewed_at, "asked", "suspect", mine.review_id) == (
+        back.label, back.reviewer, back.given_at, back.how, back.stratum, back.replaces,
     )  # fmt: skip
     assert ("", "anna", mine.review_id) == (none.label, none.reviewer, none.replaces)
