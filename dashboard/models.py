@@ -12,8 +12,8 @@ from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard import disputes
 from dashboard.bundles import Shelf, look, picture_of, serving
-from dashboard.compared import answered_rows, bundle_lines
-from dashboard.downloads import csv_answer
+from dashboard.compared import answered_rows, bundle_lines, training_lines
+from dashboard.downloads import csv_answer, csv_text
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
 from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, training_pictures
@@ -21,7 +21,7 @@ from dashboard.promotion import Panel
 from dashboard.site import Site
 from dashboard.words import count
 from store import queries
-from store.disagreements import disputed_lines
+from store.disagreements import disputed_lines, pair_lines
 from store.estimates import Estimate
 from store.model_figures import Answered, answered, reviewed_accuracy
 
@@ -51,6 +51,17 @@ def add(made: FastAPI, site: Site) -> None:
     def disagreements_csv(a: str = "", b: str = "") -> Response:
         name = f"disagreements {a} {b}.csv"
         return csv_answer(settings, name, lambda connection: disputed_lines(connection, a, b))
+
+    @made.get("/disagreement-pairs.csv")
+    def pairs_csv(a: str = "", b: str = "") -> Response:
+        return csv_answer(settings, f"pairs {a} {b}.csv", lambda connection: pair_lines(connection, a, b))
+
+    @made.get("/models/{version}/training.csv")
+    def training_csv(version: str) -> Response:
+        found = look(settings.model).named(version)
+        if found is None:
+            return Response(status_code=404)
+        return csv_text(f"training {version}.csv", "".join(training_lines(found.manifest)))
 
     @made.get("/models/{version}/{name}")
     def model_picture(version: str, name: str) -> Response:
