@@ -270,7 +270,8 @@ class Review(Message, frozen=True, kw_only=True):
     `how` says why this image: `asked` when it was drawn at random from its stratum, so that it counts for
     the true accuracy; `selection` and `import` when somebody chose it. `replaces` names the answer that its
     giver has seen, "" for none: if another one stands by then, this one changes nothing. None: whatever
-    stands is replaced.
+    stands is replaced. `given_at` is when an answer was first given that is put back by an undo, "" for a
+    new one; `reviewed_at` is when it is put back.
     """
 
     review_id: Id
@@ -282,6 +283,7 @@ class Review(Message, frozen=True, kw_only=True):
     how: Literal["asked", "selection", "import"] = "selection"
     stratum: Text = ""
     replaces: IdOrNone | None = None
+    given_at: TimeOrNone = ""
 
 
 class Correction(Message, frozen=True, kw_only=True):
@@ -379,7 +381,8 @@ class ModelRequest(Message, frozen=True, kw_only=True):
 
     `host` and `bundles` name the machine and the folder that were looked at: predictors with other bundles
     pass it over. `current` is the version that served then, "" for none, so that nobody overrules
-    somebody else unseen. A `rollback` names the version that it is to lead to.
+    somebody else unseen. A `rollback` names the version that it is to lead to. `overrides` are the gate's
+    objections that were shown, in its words: a promotion goes against these, and against no others.
     """
 
     request_id: Id
@@ -390,7 +393,7 @@ class ModelRequest(Message, frozen=True, kw_only=True):
     bundles: Text
     by: Text
     requested_at: Time
-    force: bool = False
+    overrides: Annotated[tuple[Text, ...], msgspec.Meta(max_length=200)] = ()
 
 
 class ModelDifference(Message, frozen=True, kw_only=True):

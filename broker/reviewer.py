@@ -49,8 +49,12 @@ def answer(
     how: How,
     stratum: str = "",
     replaces: str | None = None,
+    given_at: str = "",
 ) -> Review:
-    """Return the message by which somebody says what a job's image shows; an empty label takes it back."""
+    """Return the message by which somebody says what a job's image shows; an empty label takes it back.
+
+    `given_at` is when an answer was first given that is put back.
+    """
     job_id, own = image
     return Review(
         review_id=secrets.token_hex(12),
@@ -62,6 +66,7 @@ def answer(
         how=how,
         stratum=stratum,
         replaces=replaces,
+        given_at=given_at,
     )
 
 
@@ -128,24 +133,36 @@ class Reviewer:
         self._name = name
         self._patience_s = patience_s
 
-    def answer(self, job_id: str, image: str, label: str, *, how: How, stratum: str = "") -> Review:
+    def answer(
+        self,
+        job_id: str,
+        image: str,
+        label: str,
+        *,
+        how: How,
+        stratum: str = "",
+        replaces: str | None = None,
+    ) -> Review:
         """Return the message that says what an image shows; an empty label takes the answer back."""
-        return answer(self._name, (job_id, image), label, how=how, stratum=stratum)
+        return answer(self._name, (job_id, image), label, how=how, stratum=stratum, replaces=replaces)
 
     def submit(
-        self, reviews: Sequence[Review], advanced: Callable[[int], None] = lambda _: None
+        self,
+        reviews: Sequence[Review],
+        advanced: Callable[[int], None] = lambda _: None,
+        heard: Callable[[Review, Correction], None] = lambda *_: None,
     ) -> list[Review]:
         """Publish answers until each has come back as a correction; return those that have not.
 
-        `advanced` is told how many stand, several times a second: it may raise. An answer that is sent again
-        changes nothing, so none is lost or counted twice.
+        `advanced` is told how many have, several times a second: it may raise. `heard` is told what came
+        back for which. An answer that is sent again changes nothing, so none is lost or counted twice.
         """
         waiting = {review.review_id: review for review in reviews}
         self._outbox.add(reviews)
         heard_at = time.monotonic()
         while waiting and time.monotonic() - heard_at < self._patience_s:
             for told in self._outbox.step(0.1):
-                del waiting[told.review_id]
+                heard(waiting.pop(told.review_id), told)
                 heard_at = time.monotonic()
             advanced(len(reviews) - len(waiting))
         self._outbox.drop(waiting.values())

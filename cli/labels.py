@@ -120,7 +120,7 @@ def _content(file: Path) -> Any:
         raise Wrong(f"{file}: no JSON: {error}") from error
 
 
-def _judged(settings: Settings, content: Any) -> tuple[list[tuple[str, str, str]], int]:
+def _judged(settings: Settings, content: Any) -> tuple[list[tuple[str, str, str, None]], int]:
     """Return the answers that are new, and how many tasks are wrong; each of those is said."""
     from cli.label_studio import Complaint, answers_in
     from store.queries import reading
@@ -140,7 +140,7 @@ def _judged(settings: Settings, content: Any) -> tuple[list[tuple[str, str, str]
                 refused += 1
             elif is_new and not isinstance(one, Complaint):
                 taken[one.job_id, one.image] = one.label
-    return [(*key, label) for key, label in taken.items()], refused
+    return [(*key, label, None) for key, label in taken.items()], refused
 
 
 def _judgement(connection: "Connection", one: "Answer", classes: tuple[str, ...]) -> tuple[str, bool]:

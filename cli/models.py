@@ -143,7 +143,7 @@ def promote(
         _show(differences, str(current), version)
     try:
         with _as_owner(context, folder):
-            overridden = promote_bundle(folder, version, differences, force=force)
+            overridden = promote_bundle(folder, version, differences, force=force, replaces=current or "")
     except GateError as error:
         raise Wrong(str(error)) from error
     except (BundleError, OSError) as error:

@@ -13,13 +13,14 @@ from cli.review import JobOption, ReviewerOption
 from cli.screen import progress, say, table
 
 if TYPE_CHECKING:
+    from broker.messages import Correction, Review
     from broker.reviewer import How
     from store.selections import Labelled, Selection
 
 SAMPLE = 10
 AT_ONCE = 5000
-Answer = tuple[str, str, str]
-"""A job, an image, and what it shows."""
+Answer = tuple[str, str, str, str | None]
+"""A job, an image, what it shows, and the answer that is known to stand, "" for none; None: whichever."""
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +71,7 @@ def relabel(  # noqa: PLR0913, PLR0917 - each is an option
         return
     if not yes and not typer.confirm("Relabel them?", err=True):
         raise Wrong("nothing was changed")
-    stand(settings, name, [(one.job_id, one.image, to) for one in found], "selection")
+    stand(settings, name, [(one.job_id, one.image, to, one.review_id) for one in found], "selection")
 
 
 def _found(settings: Settings, wanted: "Selection", to: str) -> list["Labelled"]:
@@ -99,13 +100,21 @@ def _show(found: Sequence["Labelled"], to: str) -> None:
 
 
 def stand(settings: Settings, name: str | None, answers: Sequence[Answer], how: "How") -> None:
-    """Publish answers and wait for all of them with a progress bar. Raises Wrong when some do not stand."""
-    from broker.reviewer import login
+    """Publish answers and wait for all of them with a progress bar. Raises Wrong when some do not stand.
+
+    What somebody else answered since it was looked at stays.
+    """
+    from broker.reviewer import is_taken, login
     from cli.ending import Ending
     from cli.review_screen import counted
     from cli.reviewer import reviewing
 
-    missing = 0
+    missing, others = 0, 0
+
+    def heard(review: "Review", told: "Correction") -> None:
+        nonlocal others
+        others += not is_taken(review, told)
+
     with (
         Ending() as ending,
         reviewing(settings, login() if name is None else name) as reviewer,
@@ -118,13 +127,20 @@ def stand(settings: Settings, name: str | None, answers: Sequence[Answer], how: 
                 bar.update(task, completed=before + done)
                 ending.check()
 
-            part = [reviewer.answer(*one, how=how) for one in answers[at : at + AT_ONCE]]
-            missing = len(reviewer.submit(part, advanced))
+            part = [
+                reviewer.answer(job, image, label, how=how, replaces=known)
+                for job, image, label, known in answers[at : at + AT_ONCE]
+            ]
+            missing = len(reviewer.submit(part, advanced, heard))
             if missing:
                 missing += len(answers) - at - len(part)
                 break
+    if others:
+        say(f"{counted(others, 'image')} somebody else answered in the meantime: that stays")
     if missing:
         raise Wrong(
             f"{missing:,} of {counted(len(answers), 'answer')} were not stored; the same command goes on"
         )
-    say(f"{counted(len(answers), 'answer')} stored")
+    say(f"{counted(len(answers) - others, 'answer')} stored")
+    if others:
+        raise Wrong("the same command shows what is left")

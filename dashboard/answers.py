@@ -18,16 +18,20 @@ from types import TracebackType
 from typing import Self
 
 from broker.connection import Connection
+from broker.errors import SettingsError
 from broker.messages import Correction, Review
 from broker.reviewer import PATIENCE_S, How, Outbox, answer, is_taken, login
+from broker.settings import Store
 from broker.topics import Topics
 from dashboard.access import here
 from dashboard.words import at
-from store.answers import Said
+from store import queries
+from store.answers import Said, classes
 
 HEAR_S = 0.25
 AWAY = "The store does not answer: do it again once it runs; twice does no harm."
 """What to say where an answer was not stored."""
+GONE = "No longer in the database: the job was deleted."
 
 
 def name_here() -> str:
@@ -48,7 +52,38 @@ def taking_back(name: str, given: Review, before: Said | None, standing: str) ->
     if before is None:
         return answer(name, key, "", how=given.how, stratum=given.stratum, replaces=standing)
     how: How = "asked" if before.how == "asked" else "import" if before.how == "import" else "selection"
-    return answer(before.reviewer, key, before.label, how=how, stratum=before.stratum, replaces=standing)
+    return answer(
+        before.reviewer,
+        key,
+        before.label,
+        how=how,
+        stratum=before.stratum,
+        replaces=standing,
+        given_at=before.reviewed_at,
+    )
+
+
+def unanswered(settings: Store, missing: Sequence[Review]) -> dict[str, list[Review]]:
+    """Return answers for which nothing came back, by what to say: the store tells no refusal."""
+    found: dict[str, list[Review]] = {}
+    if not missing:
+        return found
+    try:
+        with queries.reading(settings) as connection:
+            known = classes(connection, [(one.job_id, one.image) for one in missing])
+    except SettingsError:
+        return {AWAY: list(missing)}
+    for one in missing:
+        found.setdefault(_why_missing(one, known.get((one.job_id, one.image))), []).append(one)
+    return found
+
+
+def _why_missing(review: Review, known: Sequence[str] | None) -> str:
+    if known is None:
+        return GONE
+    if review.label and known and review.label not in known:
+        return f"The model that answered knows no class {review.label}."
+    return AWAY
 
 
 @dataclass

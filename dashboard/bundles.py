@@ -16,8 +16,9 @@ from model.manifest import (
     load_manifest,
 )
 
+TRAINING = "training.png"
 PICTURES = {
-    "training.png": "Validation accuracy after each epoch of training",
+    TRAINING: "Validation accuracy after each epoch of training",
     "confusion.png": "Confusion on the validation images: rows the truth, columns the answer",
     "reliability.png": "Accuracy by confidence on the validation images: on the line it means what it says",
 }

@@ -7,6 +7,7 @@ from typing import Literal
 from broker.spreadsheet import csv_line
 from dashboard.bundles import Bundle, Shelf
 from dashboard.words import NONE, SPACE, count, size
+from model.manifest import Manifest
 from store.estimates import Estimate
 from store.model_figures import Answered
 
@@ -18,6 +19,8 @@ FIGURES: tuple[tuple[str, str, Better], ...] = (
     ("Balanced accuracy", "balanced_accuracy", "more"),
     ("Calibration error (ECE)", "ece", "less"),
 )
+OF_CLASSES = ("accuracy", "share", "calibration_error")
+"""What a bundle expects of the images that are called so, by class."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,15 @@ def bundle_lines(shelf: Shelf, known: dict[str, Answered]) -> Iterator[str]:
     names = list(dict.fromkeys(name for one in shelf.bundles for name in one.manifest.accuracy))
     keys = [key for _, key, _ in FIGURES]
     columns = [f"{name} {key}".replace(" ", "_") for name in names for key in keys]
+    classes = list(dict.fromkeys(name for one in shelf.bundles for name in one.manifest.classes))
+    columns += [f"{name} {key}" for name in classes for key in OF_CLASSES]
     head = ("version", "serves", "created_at", "weights", "size_bytes", "second_share", *columns)
     yield csv_line((*head, "answered", "mean_confidence", "suspect_share"))
     for one in shelf.bundles:
         made, answered = one.manifest, known.get(one.version)
         figures = [made.accuracy.get(name, {}).get(key) for name in names for key in keys]
+        of_classes = made.expectations.get("classes", {})
+        figures += [of_classes.get(name, {}).get(key) for name in classes for key in OF_CLASSES]
         serves = int(one.version == shelf.current)
         first = (one.version, serves, made.created_at, made.weights, one.size_bytes, made.second.get("share"))
         last = (
@@ -120,3 +127,13 @@ def bundle_lines(shelf: Shelf, known: dict[str, Answered]) -> Iterator[str]:
             else (0, None, None)
         )
         yield csv_line((*first, *figures, *last))
+
+
+def training_lines(made: Manifest) -> Iterator[str]:
+    """Yield what a bundle recorded after each part of its training as a line of CSV, the header first."""
+    told = made.code.get("history")
+    steps = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    names = list(dict.fromkeys(str(name) for one in steps for name in one))
+    yield csv_line(names)
+    for one in steps:
+        yield csv_line([one[name] if isinstance(one.get(name), int | float) else None for name in names])

@@ -10,7 +10,7 @@ from broker.messages import Correction, Review
 from broker.reviewer import answer, is_taken
 from dashboard import question_view
 from dashboard.access import AccessError, Role, require, trouble
-from dashboard.answers import AWAY, called, name_here, taking_back
+from dashboard.answers import GONE, called, name_here, taking_back, unanswered
 from dashboard.frame import note
 from dashboard.originals import why_none
 from dashboard.populations import images_of
@@ -139,7 +139,10 @@ class Desk:
         told = await self._sent(review, f"{label}: storing\N{HORIZONTAL ELLIPSIS}")
         if told is None:
             self._unsure.add(review.review_id)
-            self._say(f"{label} is not stored. {AWAY}")
+            why = await self._why_missing(review)
+            self._say(f"{label} is not stored. {why}")
+            if why == GONE:
+                await self._next()
         elif not is_taken(review, told) and told.standing in self._unsure:
             await self._stand(asked, label, told.standing)  # an earlier press of ours had come through late
         elif not is_taken(review, told):
@@ -158,6 +161,9 @@ class Desk:
         sent = self._site.answers.submit([review])
         await sent.over()
         return sent.told.get(review.review_id)
+
+    async def _why_missing(self, review: Review) -> str:
+        return next(iter(await asyncio.to_thread(unanswered, self._site.settings.store, [review])))
 
     def _disagree(self, mine: Review, told: Correction) -> None:
         """Show what somebody else answered in the meantime, and ask which is to stand."""
@@ -203,7 +209,10 @@ class Desk:
         back = taking_back(name_here(), given, asked.said, standing)
         told = await self._sent(back, "Taking it back\N{HORIZONTAL ELLIPSIS}")
         if told is None:
-            self._say(f"{given.label} was not taken back. {AWAY}")
+            why = await self._why_missing(back)
+            self._say(f"{given.label} was not taken back. {why}")
+            if why == GONE:
+                self._given.pop()
             return
         self._given.pop()
         if not is_taken(back, told):

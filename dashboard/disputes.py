@@ -8,7 +8,7 @@ from nicegui import html
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.access import trouble
-from dashboard.frame import Table, address, note, picture
+from dashboard.frame import Table, address, csv_link, note, picture
 from dashboard.site import Site
 from dashboard.words import count, percent
 from store import queries
@@ -81,9 +81,9 @@ def _show(found: Parting, first: str, second: str) -> None:
         for pair in counts.pairs[:PAIRS]:
             table.row(pair.first, pair.second, count(pair.images))
     if len(counts.pairs) > PAIRS:
-        html.p(f"And {count(len(counts.pairs) - PAIRS, 'pairs')} more: the CSV has all images.").classes(
-            "faint"
-        )
+        html.p(f"And {count(len(counts.pairs) - PAIRS, 'pairs')} more: the CSV has all.").classes("faint")
+    where = address("/disagreement-pairs.csv", a=first, b=second)
+    csv_link(f"CSV of {count(len(counts.pairs), 'pairs')}", where)
     html.h3("Those first of which both are surest")
     with html.div().classes("tiles"):
         for one in found.images:

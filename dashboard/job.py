@@ -15,7 +15,7 @@ from broker.settings import Settings
 from dashboard.access import Role, here, trouble
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note, write
-from dashboard.job_figures import JobFigures, ask, head, times
+from dashboard.job_figures import JobFigures, ask, head, time_lines, times
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
 from dashboard.selecting import Selecting
@@ -49,6 +49,11 @@ def add(made: FastAPI, site: Site) -> None:
         wanted = wanted_of(job_id, label, doubt, order)
         name = f"{wanted.job_id or 'job'}.csv"
         return csv_answer(site.settings, name, lambda connection: browsing.csv_lines(connection, wanted))
+
+    @made.get("/job-times.csv")
+    def times_csv(job_id: str = "") -> Response:
+        name = f"{job_id or 'job'} times.csv"
+        return csv_answer(site.settings, name, lambda connection: time_lines(connection, job_id))
 
 
 def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:

@@ -1,12 +1,14 @@
 """One job in figures: what came of its images, and where its time went."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nicegui import html
 
 from broker.settings import Settings
-from dashboard.frame import card, note
+from broker.spreadsheet import csv_line
+from dashboard.frame import address, card, csv_link, note
 from dashboard.tiles import bar
 from dashboard.words import at, count, lasting, percent
 from store import browsing, queries
@@ -82,3 +84,13 @@ def times(found: JobFigures) -> None:
     with html.div().classes("times"):
         for part, seconds in parts:
             bar(WHAT[part], seconds / longest, lasting(seconds))
+    csv_link("CSV of these times", address("/job-times.csv", job_id=found.job.job_id))
+
+
+def time_lines(connection: queries.Connection, job_id: str) -> Iterator[str]:
+    """Yield the parts of a job's way as lines of CSV, the header first; seconds of all batches together."""
+    yield csv_line(("part", "seconds"))
+    for one in parts_over_time(connection, Scope(job_id=job_id), JOB).values():
+        for part in PARTS:
+            if part in one.seconds:
+                yield csv_line((part, round(one.seconds[part], 6)))

@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -68,7 +69,14 @@ class Desk:
         return self._asked
 
     def ask(
-        self, action: Action, version: str, *, current: str, bundles: str, by: str, force: bool = False
+        self,
+        action: Action,
+        version: str,
+        *,
+        current: str,
+        bundles: str,
+        by: str,
+        overrides: Sequence[str] = (),
     ) -> None:
         """Begin to ask. Raises BusyError while another wish is under way."""
         request = ModelRequest(
@@ -80,7 +88,7 @@ class Desk:
             bundles=bundles,
             by=by,
             requested_at=now(),
-            force=force,
+            overrides=tuple(overrides),
         )
         with self._lock:
             under_way = self._asked

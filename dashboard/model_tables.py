@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from nicegui import html
 
-from dashboard.bundles import PICTURES, Bundle
+from dashboard.bundles import PICTURES, TRAINING, Bundle
 from dashboard.compared import Row, class_rows, made_rows, share, validation_rows
-from dashboard.frame import Table
+from dashboard.frame import Table, csv_link
 from dashboard.words import NONE, count, size
 from store.model_figures import Answered
 
@@ -105,3 +105,9 @@ def _pair(name: str, says: str, having: Sequence[Bundle]) -> None:
                     source = f"/models/{one.version}/{name}"
                     html.img(src=source, alt=f"{says}: {one.version}").classes("chart")
                     html.figcaption(one.version)
+                    if name == TRAINING and one.manifest.code.get("history"):
+                        csv_link(
+                            "CSV", f"/models/{one.version}/training.csv", f"CSV of {says}: {one.version}"
+                        )
+        if name != TRAINING:
+            html.p("The figures of each class are in the CSV of all bundles.").classes("faint")

@@ -13,8 +13,8 @@ from broker.settings import Settings
 from dashboard import disputes
 from dashboard.access import Role, here, trouble
 from dashboard.bundles import Shelf, look, picture_of, serving
-from dashboard.compared import answered_rows, bundle_lines
-from dashboard.downloads import csv_answer
+from dashboard.compared import answered_rows, bundle_lines, training_lines
+from dashboard.downloads import csv_answer, csv_text
 from dashboard.fields import VALUE
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
@@ -24,7 +24,7 @@ from dashboard.promotion import Panel
 from dashboard.site import Site
 from dashboard.words import count
 from store import queries
-from store.disagreements import disputed_lines
+from store.disagreements import disputed_lines, pair_lines
 from store.estimates import Estimate, not_enough
 from store.model_figures import Answered, answered, has_reviews
 from store.review_scope import Scope
@@ -56,6 +56,17 @@ def add(made: FastAPI, site: Site) -> None:
     def disagreements_csv(a: str = "", b: str = "") -> Response:
         name = f"disagreements {a} {b}.csv"
         return csv_answer(settings, name, lambda connection: disputed_lines(connection, a, b))
+
+    @made.get("/disagreement-pairs.csv")
+    def pairs_csv(a: str = "", b: str = "") -> Response:
+        return csv_answer(settings, f"pairs {a} {b}.csv", lambda connection: pair_lines(connection, a, b))
+
+    @made.get("/models/{version}/training.csv")
+    def training_csv(version: str) -> Response:
+        found = look(settings.model).named(version)
+        if found is None:
+            return Response(status_code=404)
+        return csv_text(f"training {version}.csv", "".join(training_lines(found.manifest)))
 
     @made.get("/models/{version}/{name}")
     def model_picture(version: str, name: str) -> Response:

@@ -9,7 +9,7 @@ from nicegui import html
 from broker.errors import SettingsError
 from broker.reviewer import answer, is_taken
 from dashboard.access import AccessError, Role, here, require, trouble
-from dashboard.answers import AWAY, called, name_here
+from dashboard.answers import called, name_here, unanswered
 from dashboard.site import Site
 from store import answers, queries
 from store.answers import Key, Said
@@ -76,7 +76,7 @@ class Opinions:
             return
         told = sent.told.get(review.review_id)
         if told is None:
-            self._tell(AWAY)
+            self._tell(*await asyncio.to_thread(unanswered, self._site.settings.store, [review]))
         elif not is_taken(review, told):
             self._tell("Somebody answered while you looked; yours is not stored. Press again to replace it.")
         else:

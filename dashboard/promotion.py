@@ -84,9 +84,9 @@ class Panel:
     def _try(self) -> None:
         self._ask("try", self._version)
 
-    def _ask(self, action: Action, version: str, *, force: bool = False) -> None:
+    def _ask(self, action: Action, version: str, overrides: Sequence[str] = ()) -> None:
         try:
-            ask(self._desk, self._shelf, action, version, force=force)
+            ask(self._desk, self._shelf, action, version, overrides)
         except (AccessError, BusyError) as problem:
             self._said.clear()
             with self._said:
@@ -103,7 +103,7 @@ class Panel:
         )
 
         def confirmed() -> None:
-            self._ask("promote", version, force=bool(against))
+            self._ask("promote", version, against)
 
         _confirm(f"Promote {version}?", said, "Promote", confirmed, against=against, typed=version)
 
@@ -134,10 +134,13 @@ class Panel:
         _answer(asked.answer, follows)
 
 
-def ask(desk: Desk, shelf: Shelf, action: Action, version: str, *, force: bool = False) -> None:
-    """Ask for what changes the model. Raises AccessError for who is no admin, and BusyError."""
-    person = require(Role.ADMIN)
-    desk.ask(action, version, current=shelf.current, bundles=shelf.folder, by=person.name, force=force)
+def ask(desk: Desk, shelf: Shelf, action: Action, version: str, overrides: Sequence[str] = ()) -> None:
+    """Ask for what changes the model, against the objections that were shown.
+
+    Raises AccessError for who is no admin, and BusyError.
+    """
+    by = require(Role.ADMIN).name
+    desk.ask(action, version, current=shelf.current, bundles=shelf.folder, by=by, overrides=overrides)
 
 
 def _following(asked: Asked | None, services: Sequence[Status]) -> str:

@@ -1,14 +1,14 @@
 """Many images at once: tiles are selected in a job's grid, and named together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from nicegui import events, html, ui
 
 from broker.messages import Review
 from broker.reviewer import answer
 from dashboard.access import AccessError, Role, require
-from dashboard.answers import AWAY, Sent, name_here, taking_back
+from dashboard.answers import GONE, Sent, name_here, taking_back, unanswered
 from dashboard.fields import VALUE
 from dashboard.site import Site
 from dashboard.words import count
@@ -155,8 +155,13 @@ class Selecting:
             return
         taken = {(one.job_id, one.image): one for one in sent.taken}
         self._stored = [(one, chosen[key]) for key, one in taken.items()]
-        self._chosen = {key: said for key, said in chosen.items() if key not in taken}
-        self._say(_outcome(sent, f"stored as {label}", "press Store again to replace what they said"))
+        why = await self._missing(sent)
+        for key in (
+            *taken,
+            *_keys(why.get(GONE, [])),
+        ):  # of what is selected by now: somebody may have gone on
+            self._chosen.pop(key, None)
+        self._say(_outcome(sent, why, f"stored as {label}", "press Store again to replace what they said"))
         await self.changed()
 
     async def _undo(self) -> None:
@@ -166,10 +171,14 @@ class Selecting:
         )
         if sent is None:
             return
-        back = {(one.job_id, one.image) for one in (*sent.taken, *sent.refused)}
+        why = await self._missing(sent)
+        back = set(_keys([*sent.taken, *sent.refused, *why.get(GONE, [])]))
         self._stored = [pair for pair in self._stored if (pair[0].job_id, pair[0].image) not in back]
-        self._say(_outcome(sent, "taken back", "what they said stays"))
+        self._say(_outcome(sent, why, "taken back", "what they said stays"))
         await self.changed()
+
+    async def _missing(self, sent: Sent) -> dict[str, list[Review]]:
+        return await asyncio.to_thread(unanswered, self._site.settings.store, sent.missing)
 
     async def _sent(self, signed: Callable[[str], Sequence[Review]]) -> Sent | None:
         """Hand somebody's answers over and follow them; None where they may not, or others are under way."""
@@ -193,11 +202,14 @@ class Selecting:
         return sent
 
 
-def _outcome(sent: Sent, done: str, of_others: str) -> str:
+def _keys(reviews: Sequence[Review]) -> list[Key]:
+    return [(one.job_id, one.image) for one in reviews]
+
+
+def _outcome(sent: Sent, why: Mapping[str, Sequence[Review]], done: str, of_others: str) -> str:
     """Return what became of answers, in words."""
     told = [f"\N{CHECK MARK} {count(len(sent.taken), 'images')} {done}"]
     if refused := len(sent.refused):
         told.append(f"{count(refused, 'images')} somebody answered in the meantime: {of_others}")
-    if missing := len(sent.missing):
-        told.append(f"{count(missing, 'images')} not. {AWAY}")
+    told += [f"{count(len(missing), 'images')} not. {reason}" for reason, missing in why.items()]
     return "; ".join(told)

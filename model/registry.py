@@ -1,11 +1,14 @@
 """The life of bundles below one directory: list them, compare two, make one the current one, go back.
 
 `current` names the bundle that serves, `history` the ones that did before, latest last. Both are replaced
-by a rename, so that a reader sees the old or the new and nothing between.
+by a rename, so that a reader sees the old or the new and nothing between. Who changes them has the folder
+to himself, so that a predictor and a command at the same time lose nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +19,8 @@ from model.bundle import verify
 from model.manifest import CURRENT, HISTORY, MANIFEST, VERSION_NAME, BundleError, current_version, history
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.evaluation import Evaluation
 
 # How much worse than the current bundle a new one may be, shares 0..1; speed as a share of the current one's.
@@ -82,12 +87,18 @@ def objections(differences: list[Difference]) -> list[str]:
 
 
 def promote(
-    bundles: Path, version: str, differences: list[Difference] | None = None, *, force: bool = False
+    bundles: Path,
+    version: str,
+    differences: list[Difference] | None = None,
+    *,
+    force: bool = False,
+    replaces: str | None = None,
 ) -> list[str]:
     """Make a version the current one, in one atomic step; return the objections that `force` overrode.
 
-    Every file of the bundle is checked first. Raises `BundleError`, and `GateError` when the comparison with
-    the current bundle speaks against it.
+    Every file of the bundle is checked first. `replaces` names the version that was compared, "" for none;
+    None: whichever serves. Raises `BundleError`, also where another one serves by then, and `GateError` when
+    the comparison with the current bundle speaks against it.
     """
     if not VERSION_NAME.fullmatch(version) or not (bundles / version / MANIFEST).is_file():
         raise BundleError(f"{bundles}: no bundle is called {version!r}")
@@ -95,22 +106,50 @@ def promote(
     overridden = objections(differences or [])
     if overridden and not force:
         raise GateError(f"{version} is not promoted: {'; '.join(overridden)}")
-    before = current_version(bundles)
-    if before not in (None, version):
-        _replace(bundles / HISTORY, "".join(f"{name}\n" for name in [*history(bundles), before]))
-    _replace(bundles / CURRENT, f"{version}\n")
+    with _alone(bundles):
+        before = _serving(bundles, replaces)
+        if before not in {"", version}:
+            _replace(bundles / HISTORY, "".join(f"{name}\n" for name in [*history(bundles), before]))
+        _replace(bundles / CURRENT, f"{version}\n")
     return overridden
 
 
-def rollback(bundles: Path) -> str:
-    """Make the version before the current one current again and return it. Raises `BundleError`."""
-    past = history(bundles)
-    if not past:
-        raise BundleError(f"{bundles}: there is no version to go back to")
-    verify(bundles / past[-1])
-    _replace(bundles / CURRENT, f"{past[-1]}\n")
-    _replace(bundles / HISTORY, "".join(f"{name}\n" for name in past[:-1]))
-    return past[-1]
+def rollback(bundles: Path, *, replaces: str | None = None, to: str | None = None) -> str:
+    """Make the version before the current one current again and return it.
+
+    `replaces` and `to` name the version that is to serve until then, and the one that is to follow; None:
+    whichever they are. Raises `BundleError`, also where they are others by then.
+    """
+    with _alone(bundles):
+        _serving(bundles, replaces)
+        past = history(bundles)
+        if not past:
+            raise BundleError(f"{bundles}: there is no version to go back to")
+        if to not in {None, past[-1]}:
+            raise BundleError(f"a rollback leads to {past[-1]}, not to {to}: look again")
+        verify(bundles / past[-1])
+        _replace(bundles / CURRENT, f"{past[-1]}\n")
+        _replace(bundles / HISTORY, "".join(f"{name}\n" for name in past[:-1]))
+        return past[-1]
+
+
+def _serving(bundles: Path, expected: str | None) -> str:
+    """Return the version that serves, "" for none. Raises `BundleError` for another than expected."""
+    serves = current_version(bundles) or ""
+    if expected not in {None, serves}:
+        raise BundleError(f"{serves or 'no bundle'} serves by now, not {expected or 'none'}: look again")
+    return serves
+
+
+@contextlib.contextmanager
+def _alone(bundles: Path) -> Iterator[None]:
+    """Have the folder to oneself: whoever comes at the same time waits. A process that dies lets go."""
+    folder = os.open(bundles, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _replace(file: Path, content: str) -> None:

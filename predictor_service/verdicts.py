@@ -27,6 +27,7 @@ Measure = Callable[[Path, Path, Path], list[Difference]]
 KNOWN_S = 600.0
 """How long a measurement stands: who promotes after a try is judged by the figures that were shown."""
 UNMEASURED = "nothing was measured: [model] gate_images names no labelled images"
+GATE_SAYS_MORE = "the gate says more by now than was shown: look again"
 OTHER_IMAGES = "the bundles recorded nothing on the same validation images"
 
 
@@ -70,16 +71,20 @@ class Verdicts:
         if wrong := self._wrong(request):
             return self._answer(request, "refused", detail=wrong)
         if request.action == "rollback":
-            registry.rollback(self._bundles)
+            registry.rollback(self._bundles, replaces=request.current, to=request.version)
             return self._answer(request, "done")
         verdict = self._verdict(request.current, request.version)
         if request.action == "try":
             return self._answer(request, "done", verdict)
-        if verdict.objections and not request.force:
-            return self._answer(request, "refused", verdict, detail="the gate does not let it pass")
-        if wrong := self._wrong(request):  # measuring takes its time
-            return self._answer(request, "refused", verdict, detail=wrong)
-        registry.promote(self._bundles, request.version, list(verdict.differences), force=request.force)
+        if not set(verdict.objections) <= set(request.overrides):
+            detail = GATE_SAYS_MORE if request.overrides else "the gate does not let it pass"
+            return self._answer(request, "refused", verdict, detail=detail)
+        force = bool(verdict.objections)  # each of them was seen
+        figures = list(verdict.differences)
+        try:  # measuring takes its time, and somebody else may have been faster
+            registry.promote(self._bundles, request.version, figures, force=force, replaces=request.current)
+        except (BundleError, OSError) as error:
+            return self._answer(request, "refused", verdict, detail=str(error))
         return self._answer(request, "done", verdict)
 
     def _wrong(self, request: ModelRequest) -> str:

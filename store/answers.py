@@ -1,12 +1,13 @@
 """What stands in the database about some images of a job: the answer, and what people say."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
-from store.schema import predictions, reviews
+from store.schema import models, predictions, reviews
 from store.statements import NAMES_ASKED
 
 Key = tuple[str, str]
@@ -45,6 +46,21 @@ def said(connection: sa.Connection, keys: Sequence[Key]) -> dict[Key, Said]:
             columns = [r[field.name] for field in fields(Said)]
             for row in connection.execute(sa.select(r.image, *columns).where(*wanted)):
                 found[job_id, row.image] = Said(*row[1:])
+    return found
+
+
+def classes(connection: sa.Connection, keys: Sequence[Key]) -> dict[Key, tuple[str, ...]]:
+    """Return what may be said of these images, () for anything; one that has no prediction is left out."""
+    p, found = predictions.c, dict[Key, tuple[str, ...]]()
+    joined = predictions.outerjoin(models, models.c.version == p.model_version)
+    for job_id in {key[0] for key in keys}:
+        images = [image for job, image in keys if job == job_id]
+        for start in range(0, len(images), NAMES_ASKED):
+            wanted = (p.job_id == job_id, p.image.in_(images[start : start + NAMES_ASKED]))
+            for row in connection.execute(
+                sa.select(p.image, models.c.classes).select_from(joined).where(*wanted)
+            ):
+                found[job_id, row.image] = tuple(json.loads(row.classes or "[]"))
     return found
 
 

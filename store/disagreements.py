@@ -77,6 +77,13 @@ def disputed_lines(connection: sa.Connection, first: str, second: str) -> Iterat
         yield csv_line((one.job_id, one.folder, one.image, one.first, sure[0], one.second, sure[1]))
 
 
+def pair_lines(connection: sa.Connection, first: str, second: str) -> Iterator[str]:
+    """Yield every pair of labels as a line of CSV, the header first."""
+    yield csv_line((first, second, "images"))
+    for pair in disagreement(connection, first, second).pairs:
+        yield csv_line((pair.first, pair.second, pair.images))
+
+
 def _disputed(first: str, second: str) -> sa.Select[Any]:
     a, b = _answers(first, "a"), _answers(second, "b")
     surest = (a.c.confidence + b.c.confidence).desc()

@@ -25,8 +25,10 @@ def write_review(session: Session, review: Review, stored_at: str) -> Correction
     if at < max(row.reviewed_at or "", row.withdrawn_at or "") or not _has_seen(review, row.review_id or ""):
         when = row.reviewed_at or row.withdrawn_at or at
         return _told(review, row, row.reviewed or "", row.reviewer or "", when, row.review_id or "")
-    _write(session, review, at)
-    return _told(review, row, review.label, review.reviewer, at, review.review_id if review.label else "")
+    given_at = min(stamp(review.given_at), at) if review.label and review.given_at else at
+    _write(session, review, given_at, at)
+    standing = review.review_id if review.label else ""
+    return _told(review, row, review.label, review.reviewer, given_at, standing)
 
 
 def _has_seen(review: Review, standing: str) -> bool:
@@ -56,12 +58,13 @@ def _told(review: Review, row: Any, label: str, reviewer: str, at: str, standing
     )
 
 
-def _write(session: Session, review: Review, at: str) -> None:
+def _write(session: Session, review: Review, given_at: str, at: str) -> None:
     key = (review.job_id, review.image)
     if review.label:
-        values = (review.label, review.reviewer, at, review.how, review.stratum, review.review_id)
+        values = (review.label, review.reviewer, given_at, review.how, review.stratum, review.review_id)
         session.run(sql.UPSERT_REVIEW, (*key, *values))
     else:
-        # The time stays, so that an answer which comes again late does not come back to life.
         session.run(sql.DELETE_REVIEW, key)
+    if not review.label or given_at < at:
+        # What was taken back keeps the time, so that it does not come back to life when it comes again late.
         session.run(sql.UPSERT_WITHDRAWAL, (*key, at))

@@ -34,7 +34,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Labelled:
-    """One prediction, and the label that a person gave the image, "" if nobody has."""
+    """One prediction, and the label that a person gave the image, with that answer's id; "" if nobody has."""
 
     job_id: str
     source: str
@@ -45,15 +45,17 @@ class Labelled:
     model_version: str
     batch: int
     reviewed: str
+    review_id: str = ""
 
 
 def selected(connection: sa.Connection, wanted: Selection) -> Iterator[Labelled]:
     """Stream what was picked, batch by batch."""
     p = predictions.c
-    reviewed = sa.func.coalesce(reviews.c.label, "")
+    r = reviews.c
+    reviewed = (sa.func.coalesce(r.label, ""), sa.func.coalesce(r.review_id, ""))
     columns: tuple[sa.ColumnElement[Any], ...] = (
         *(p.job_id, jobs.c.source, jobs.c.folder, p.image),
-        *(p.label, p.confidence, p.model_version, p.batch, reviewed),
+        *(p.label, p.confidence, p.model_version, p.batch, *reviewed),
     )
     joined = _ANSWERED.join(jobs, jobs.c.job_id == p.job_id)
     found = sa.select(*columns).select_from(joined).where(*_conditions(wanted))

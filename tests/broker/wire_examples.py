@@ -96,6 +96,7 @@ EXAMPLES: dict[str, Message] = {
         how="asked",
         stratum="0.5-0.7",
         replaces="",
+        given_at="",
     ),
     "correction.json": Correction(
         review_id=BATCH,
@@ -220,7 +221,7 @@ EXAMPLES: dict[str, Message] = {
         bundles="/var/lib/tailorbird/models",
         by="anna",
         requested_at=AT,
-        force=True,
+        overrides=("accuracy falls from 95.30% to 94.75%",),
     ),
     "model_answer.json": ModelAnswer(
         request_id=BATCH,

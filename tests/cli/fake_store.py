@@ -26,14 +26,15 @@ def correction(review: Review) -> Correction:
         model_version="m1",
         reviewer=review.reviewer,
         reviewed_at=review.reviewed_at,
+        standing=review.review_id if review.label else "",
     )
 
 
 @contextmanager
 def fake_store(
-    broker: MemoryBroker, write: Callable[[Review], bool] = lambda _: True
+    broker: MemoryBroker, write: Callable[[Review], bool | Correction] = lambda _: True
 ) -> Iterator[list[Review]]:
-    """Answer every review for which `write` says so; yield those that came, the deaf ear's included."""
+    """Answer every review for which `write` says so, or with what it says; yield all that came."""
     heard: list[Review] = []
     over = threading.Event()
     connection = broker.connect("store", [TOPICS.reviews()])
@@ -45,8 +46,9 @@ def fake_store(
                 if isinstance(item, Delivery):
                     connection.acknowledge(item)
                     heard.append(decode(Review, item.payload))
-                    if write(heard[-1]):
-                        connection.publish(TOPICS.corrections("shop"), encode(correction(heard[-1])))
+                    if told := write(heard[-1]):
+                        told = correction(heard[-1]) if told is True else told
+                        connection.publish(TOPICS.corrections("shop"), encode(told))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -1,26 +1,28 @@
 """One person at the keyboard, with a database that a store's own writer made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from broker.memory import MemoryBroker
-from broker.messages import PixelBatch, Review, ShadowBatch
-from broker.reviewer import Reviewer
+from broker.messages import Correction, PixelBatch, Review, ShadowBatch
+from broker.reviewer import Reviewer, answer
 from broker.settings import Store
 from cli.pictures import Way
 from cli.review_screen import choices, shown
 from cli.screen import printable
 from cli.sitting import Sitting
 from store import database
+from store.answers import said
 from store.queries import reading
 from store.questions import Question, Questions, question
 from store.review_scope import Scope
 from store.upgrading import upgrade
 from store.writer import Writer
-from tests.cli.fake_store import TOPICS, fake_store
+from tests.cli.fake_store import TOPICS, correction, fake_store
 from tests.store.workbench import JOB, Make
 
 Sit = Callable[..., list[str]]
@@ -66,6 +68,19 @@ def writer(settings: Store) -> Iterator[Writer]:
     engine.dispose()
 
 
+def corrected(settings: Store, review: Review) -> Correction:
+    """Return what a store that has written a review tells of it."""
+    key = (review.job_id, review.image)
+    with reading(settings) as connection:
+        stands = said(connection, [key]).get(key)
+    return msgspec.structs.replace(
+        correction(review),
+        label=stands.label if stands else "",
+        reviewer=stands.reviewer if stands else review.reviewer,
+        standing=stands.review_id if stands else "",
+    )
+
+
 @pytest.fixture
 def sit(settings: Store, writer: Writer) -> Iterator[Sit]:
     """`sit("1", "u")`: press keys, return what was said; a store of the line's own writes the answers."""
@@ -74,16 +89,23 @@ def sit(settings: Store, writer: Writer) -> Iterator[Sit]:
     connection.start()
     reviewer = Reviewer(connection, TOPICS, "anna", resend_s=0.05, patience_s=0.3)
 
-    def press(*pressed: str, limit: int | None = None, lost: int = 0) -> list[str]:
+    def press(
+        *pressed: str, limit: int | None = None, lost: int = 0, meanwhile: Sequence[str] = ()
+    ) -> list[str]:
+        """`meanwhile`: what somebody else says of the same image just before each answer comes."""
         said: list[str] = []
-        left = [lost * 100]
+        left, others, seen = [lost * 100], list(meanwhile), set[str]()
 
-        def write(review: Review) -> bool:
+        def write(review: Review) -> bool | Correction:
             if left[0]:
                 left[0] -= 1
                 return False
+            came_again = review.review_id in seen
+            seen.add(review.review_id)
+            if label := others.pop(0) if others and not came_again else "":
+                writer.write([answer("nora", (review.job_id, review.image), label, how="selection")])
             writer.write([review])
-            return True
+            return corrected(settings, review)
 
         sitting = Sitting(
             questions=Questions(Scope(), Random(1)),
@@ -156,6 +178,28 @@ def test_answer_that_is_not_stored_is_said_and_asked_for_again(sit: Sit, setting
     said = sit("1", lost=1)
     assert "the store does not answer: Bag was not stored; press the key again, or q" == said[-1]
     assert [] == answers(settings)
+
+
+def test_somebody_else_is_not_overwritten_unseen(sit: Sit, settings: Store) -> None:
+    """Who answered meanwhile is said, and the key asked for again; then it is replaced."""
+    said = sit("1", "1", limit=1, meanwhile=["Coat"])
+
+    assert 1 == sum(
+        "nora called it Coat at " in line
+        and line.endswith(", since it was shown: Bag was not stored; press the key again to replace it, or s")
+        for line in said
+    )
+    assert [("Bag", "anna")] == [(label, who) for _, label, _, _, who in answers(settings)]
+
+
+def test_the_same_answer_of_somebody_else_is_not_ones_own(sit: Sit, settings: Store) -> None:
+    """It stands once, and is not ours to take back; nor is what replaced ours."""
+    said = sit("1", "u", "1", "u", meanwhile=["Bag", "", "Dress"])
+
+    assert any("nora called it Bag at " in line and line.endswith(" just before") for line in said)
+    assert "there is no answer to take back" in said
+    assert any("nora called it Dress at " in line and line.endswith(": that stays") for line in said)
+    assert ["Bag", "Dress"] == sorted(label for _, label, *_ in answers(settings))
 
 
 def the(settings: Store, image: str) -> Question:

@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from broker.memory import MemoryBroker
-from broker.messages import Review
+from broker.messages import ModelAnnouncement, Review
 from broker.reviewer import answer
-from dashboard.answers import Answers, Sent, taking_back
+from broker.settings import Store
+from dashboard.answers import AWAY, GONE, Answers, Sent, taking_back, unanswered
+from store import database
 from store.answers import Said
+from store.upgrading import upgrade
+from store.writer import Writer
 from tests.cli.fake_store import TOPICS, fake_store
+from tests.store.workbench import AT, JOB, Make
 
 T = TypeVar("T")
 
@@ -79,15 +85,36 @@ def test_answer_of_somebody_who_left_is_stored(broker: MemoryBroker, answers: An
     assert ["a", "b"] == [review.image for review in heard]
 
 
+def test_answer_that_can_never_be_stored_is_told_as_that(tmp_path: Path) -> None:
+    """The store runs; doing it again would not help: the job is gone, or the model knows no such class."""
+    settings = Store(url=f"sqlite:///{tmp_path}/store.db", min_free_mb=0)
+    engine = database.writing_engine(settings)
+    upgrade(engine, database.file_of(settings.url))
+    model = ModelAnnouncement(version="m1", classes=("Bag", "Coat"), input={}, engine="onnx", announced_at=AT)
+    Writer(engine).write([model, Make().batch("a.png")])
+    engine.dispose()
+    lost, gone, no_class = (
+        answer("anna", (JOB, image), label, how="selection")
+        for image, label in (("a.png", "Coat"), ("b.png", "Coat"), ("a.png", "Hat"))
+    )
+
+    assert {
+        AWAY: [lost],
+        GONE: [gone],
+        "The model that answered knows no class Hat.": [no_class],
+    } == unanswered(settings, [lost, gone, no_class])
+    assert {AWAY: [lost]} == unanswered(Store(url=f"sqlite:///{tmp_path}/none.db"), [lost])
+
+
 def test_taking_back_restores_what_stood_before() -> None:
-    """With its giver and its way, so that it counts as it did; or nothing, where none did."""
+    """With its giver, its time and its way, so that it counts as it did; or nothing, where none did."""
     (mine,) = given("a")
     before = Said("Coat", "nora", "2026-11-22T14:00:00.000Z", "asked", "suspect", "r1")
 
     back = taking_back("anna", mine, before, mine.review_id)
     none = taking_back("anna", mine, None, mine.review_id)
 
-    assert ("Coat", "nora", "asked", "suspect", mine.review_id) == (
-        back.label, back.reviewer, back.how, back.stratum, back.replaces,
+    assert ("Coat", "nora", before.reviewed_at, "asked", "suspect", mine.review_id) == (
+        back.label, back.reviewer, back.given_at, back.how, back.stratum, back.replaces,
     )  # fmt: skip
     assert ("", "anna", mine.review_id) == (none.label, none.reviewer, none.replaces)

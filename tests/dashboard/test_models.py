@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from broker.settings import Settings
 from dashboard import access
 from dashboard.access import AccessError, Person, Role
 from dashboard.bundles import Shelf
+from dashboard.compared import training_lines
 from dashboard.model_desk import Desk
 from dashboard.promotion import ask
 from tests.cli.test_models import OWN
 from tests.dashboard.conftest import CANDIDATE, WAIT_MS, Page
+from tests.model.test_manifest import MANIFEST
 
 pytestmark = pytest.mark.slow
 STEP_MS = 60_000
@@ -75,6 +78,11 @@ def test_bundles_stand_side_by_side_with_their_differences(page: Page, tab: Tab)
         tab.get_by_role("link", name=re.compile("^CSV of 2")).click()
     rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8").splitlines()))
     assert [(CANDIDATE, "0"), (OWN.name, "1")] == [(row["version"], row["serves"]) for row in rows]
+    assert "0.9149" == rows[1]["Coat accuracy"]
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name=re.compile(f"^CSV of Validation accuracy.*{OWN.name}$")).click()
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert ["done,loss,validation_accuracy", "0.12,2.321,0.9254"] == lines[:2]
 
 
 @pytest.fixture
@@ -98,10 +106,29 @@ def test_models_that_part_ways_show_their_images(tab: Tab) -> None:
     expect(pairs.get_by_role("row", name=re.compile("Shirt.*Coat"))).to_be_visible()
     expect(tab.locator("a.tile")).to_have_count(5)
     with tab.expect_download() as download:
+        tab.get_by_role("link", name=re.compile("^CSV of 1.pair")).click()
+    pairs_csv = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert [f"{OWN.name},{CANDIDATE},images", "Shirt,Coat,5"] == pairs_csv
+    with tab.expect_download() as download:
         tab.get_by_role("link", name=re.compile("^CSV of 5")).click()
     lines = Path(download.value.path()).read_text("utf-8").splitlines()
     assert 6 == len(lines)
     assert f"job,folder,image,{OWN.name},{OWN.name}_percent,{CANDIDATE},{CANDIDATE}_percent" == lines[0]
+
+
+def test_times_of_a_job_are_there_as_csv(page: Page) -> None:
+    """The parts that the job's page shows, in seconds."""
+    with urllib.request.urlopen(f"{page.url}/job-times.csv?job_id={page.job('spring')}", timeout=10) as told:
+        rows = list(csv.DictReader(told.read().decode().splitlines()))
+    assert {"read", "prepare", "predict"} <= {row["part"] for row in rows}
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+
+
+def test_training_that_is_none_is_an_empty_csv() -> None:
+    """A manifest is somebody's file: what is no number is an empty cell."""
+    assert ["\r\n"] == list(training_lines(replace(MANIFEST, code={"history": "soon"})))
+    odd = replace(MANIFEST, code={"history": [{"done": 0.5}, 3, {"loss": "=1+1"}]})
+    assert ["done,loss\r\n", "0.5,\r\n", ",\r\n"] == list(training_lines(odd))
 
 
 @pytest.mark.parametrize(
@@ -125,5 +152,5 @@ def test_viewer_is_refused_by_what_is_behind_the_button(monkeypatch: pytest.Monk
     monkeypatch.setattr(access, "here", lambda: Person("vera", Role.VIEWER))
     desk = Desk(Settings())
     with pytest.raises(AccessError, match="needs the role admin; vera has viewer"):
-        ask(desk, Shelf("bundles"), "promote", "v2", force=True)
+        ask(desk, Shelf("bundles"), "promote", "v2", ["it is slow"])
     assert desk.asked is None

@@ -2,7 +2,8 @@
 
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -39,6 +40,15 @@ class Dropped:
         query = "SELECT label FROM predictions WHERE job_id = ? AND image = ?"
         ((found,),) = self._ask(query, self.job_id, image)
         return str(found)
+
+    @contextmanager
+    def store_waits(self) -> Iterator[None]:
+        """Keep the store from writing for a while."""
+        database = self.page.inbox.parent / "tailorbird.db"
+        with closing(sqlite3.connect(database, timeout=30.0, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
 
     def _ask(self, query: str, *values: str) -> list[tuple[str, ...]]:
         database = f"file:{self.page.inbox.parent / 'tailorbird.db'}?mode=ro"
@@ -146,7 +156,10 @@ def test_two_at_the_same_image_are_told_of_each_other(
 
 
 def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> None:
-    """By mouse with shift, and by the space bar; the tiles show what people said."""
+    """By mouse with shift, and by the space bar; the tiles show what people said.
+
+    What is selected while others are stored stays selected.
+    """
     tab.goto(f"/job?job_id={dropped.job_id}")
     tab.get_by_role("button", name="Select", exact=True).click()
     tiles = tab.locator(".tile")
@@ -157,9 +170,15 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
     expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(5, timeout=WAIT_MS)
     names = [tiles.nth(place).locator(".file").inner_text() for place in range(5)]
     tab.get_by_label("These are").select_option("Shirt")
-    tab.get_by_role("button", name="Store", exact=True).click()
+    with dropped.store_waits():
+        tab.get_by_role("button", name="Store", exact=True).click()
+        expect(tab.locator(".selecting")).to_contain_text("0 of 5 stored", timeout=WAIT_MS)
+        tiles.nth(6).click()
+        expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(6, timeout=WAIT_MS)
     expect(tab.locator(".selecting")).to_contain_text(re.compile(r"5\s+images stored as Shirt"))
     assert dict.fromkeys(names, "Shirt") == dropped.reviews
+    expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(1)
+    tiles.nth(6).click()
     expect(tab.locator(".tile .people")).to_have_count(5)
     tab.get_by_role("button", name="Undo").click()
     expect(tab.locator(".selecting")).to_contain_text(re.compile(r"5\s+images taken back"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +75,37 @@ def test_rollback_goes_back_step_by_step(bundles: Path) -> None:
     assert current_version(bundles) == "v1"
     with pytest.raises(BundleError, match="no version to go back to"):
         rollback(bundles)
+
+
+def test_another_version_than_was_seen_changes_nothing(bundles: Path) -> None:
+    """Who compared with v1, or saw that a rollback leads there, is told when that is no longer so."""
+    promote(bundles, "v2", replaces="v1")
+
+    with pytest.raises(BundleError, match="v2 serves by now, not v1: look again"):
+        promote(bundles, "v3", replaces="v1")
+    with pytest.raises(BundleError, match="v2 serves by now, not v3: look again"):
+        rollback(bundles, replaces="v3")
+    with pytest.raises(BundleError, match="a rollback leads to v1, not to v3: look again"):
+        rollback(bundles, replaces="v2", to="v3")
+
+    assert (current_version(bundles), history(bundles)) == ("v2", ["v1"])
+    assert rollback(bundles, replaces="v2", to="v1") == "v1"
+
+
+def test_two_at_once_wait_for_each_other(bundles: Path) -> None:
+    """What the other one does meanwhile is not lost from the history."""
+    other = os.open(bundles, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(promote, bundles, "v3")
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        (bundles / "history").write_text("v1\n")
+        (bundles / "current").write_text("v2\n")
+        os.close(other)
+        waiting.result(timeout=30)
+
+    assert (current_version(bundles), history(bundles)) == ("v3", ["v1", "v2"])
 
 
 @pytest.mark.parametrize("version", ["v9", "../v1", ""])

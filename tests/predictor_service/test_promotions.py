@@ -20,6 +20,7 @@ from model.manifest import current_version
 from model.measuring import GateTroubleError
 from model.registry import Difference, promote
 from predictor_service.promotions import Promotions, place_of
+from predictor_service.verdicts import UNMEASURED
 from tests.model.test_manifest import MANIFEST
 from tests.waiting import until
 
@@ -141,14 +142,14 @@ def test_try_without_images_tells_what_both_recorded(bench: Callable[..., Bench]
     assert "v2" == current_version(made.bundles)
 
 
-def test_promotion_that_is_objected_to_needs_force(bench: Callable[..., Bench]) -> None:
-    """With it the bundle serves, and the event log has who and what was overridden."""
+def test_promotion_that_is_objected_to_overrides_what_was_seen(bench: Callable[..., Bench]) -> None:
+    """Then the bundle serves, and the event log has who and what was overridden."""
     made = bench(images="images", measure=lambda *_: WORSE)
     made.ask("promote", "v3")
     refused = made.end()
     assert ("refused", (LOST,)) == (refused.state, refused.objections)
     assert "v2" == current_version(made.bundles)
-    made.ask("promote", "v3", force=True)
+    made.ask("promote", "v3", overrides=(LOST,))
     done = made.end()
     assert ("done", "v3", "v2", True) == (done.state, done.current, done.previous, done.measured)
     assert "v3" == current_version(made.bundles)
@@ -156,6 +157,18 @@ def test_promotion_that_is_objected_to_needs_force(bench: Callable[..., Bench]) 
         f"model-not-promoted: v3, asked for by anna: the gate does not let it pass; {LOST}",
         f"model-promoted: v3 in the place of v2, by anna; overridden: {LOST}",
     ] == made.events
+
+
+def test_objections_that_nobody_has_seen_are_not_overridden(bench: Callable[..., Bench]) -> None:
+    """Another predictor may measure something else than what was shown; its word is shown next."""
+    made = bench(images="images", measure=lambda *_: [*WORSE, Difference("images/s", 1000, 100)])
+    made.ask("promote", "v3", overrides=(LOST,))
+    refused = made.end()
+    assert "the gate says more by now than was shown: look again" == refused.detail
+    assert (LOST, "speed falls from 1,000 to 100 images/s") == refused.objections
+    assert "v2" == current_version(made.bundles)
+    made.ask("promote", "v3", overrides=refused.objections, request_id="again")
+    assert ("done", "v3") == ((last := made.end()).state, last.current)
 
 
 def test_rollback_leads_to_the_version_that_was_seen(bench: Callable[..., Bench]) -> None:
@@ -170,7 +183,7 @@ def test_rollback_leads_to_the_version_that_was_seen(bench: Callable[..., Bench]
 
 
 def test_promotion_after_a_try_is_judged_by_what_was_shown(bench: Callable[..., Bench]) -> None:
-    """Nothing is measured twice, and a better bundle needs no force."""
+    """Nothing is measured twice, and nothing speaks against a better bundle."""
     calls: list[str] = []
 
     def measured(before: Path, after: Path, data: Path) -> list[Difference]:
@@ -199,7 +212,7 @@ def test_wish_that_cannot_be_met_is_refused(
 ) -> None:
     """With the reason, and nothing is changed."""
     made = bench()
-    made.ask("promote", version, force=True, **more)
+    made.ask("promote", version, overrides=(UNMEASURED,), **more)
     answer = made.end()
     assert "refused" == answer.state
     assert expected in answer.detail
@@ -209,7 +222,7 @@ def test_wish_that_cannot_be_met_is_refused(
 def test_wish_of_another_machine_or_for_the_second_time_is_passed_over(bench: Callable[..., Bench]) -> None:
     """Nobody answers for bundles that are not his, and nothing is done twice."""
     made = bench()
-    made.ask("promote", "v3", force=True, host="elsewhere")
+    made.ask("promote", "v3", overrides=(UNMEASURED,), host="elsewhere")
     assert [] == made.answers()
     request = made.ask("rollback", "v1")
     assert "done" == made.end().state
@@ -244,5 +257,5 @@ def test_configuration_of_one_bundle_leaves_no_choice(bundles: Path) -> None:
     made.promotions = Promotions(made.line, made.settings)
     with made.line:
         made.turn()
-        made.ask("promote", "v3", force=True)
+        made.ask("promote", "v3", overrides=(UNMEASURED,))
         assert "names one bundle for good" in made.end().detail

@@ -1,5 +1,6 @@
 """What people say of images: the latest answer stands, and every change is told."""
 
+import msgspec
 import sqlalchemy as sa
 
 from broker.messages import Correction, PixelBatch, Review, now
@@ -97,6 +98,21 @@ def test_correction_tells_what_stands(writer: Writer, rows: Rows, make: Make) ->
     (told,) = writer.write([review(label="Shirt", at=make.at, review_id="r0")]).corrections
 
     assert ("r0", "Coat") == (told.review_id, told.label)
+
+
+def test_answer_that_is_put_back_keeps_its_time(writer: Writer, rows: Rows, make: Make) -> None:
+    """It was said then, and what was undone does not come back to life when it comes again late."""
+    undone = review(label="Shirt", at="2026-11-22T15:00:00.000Z", review_id="r2")
+    writer.write([make.batch("a.png"), review(label="Coat"), undone])
+    back = review(label="Coat", at="2026-11-22T16:00:00.000Z", review_id="r3", replaces="r2")
+    back = msgspec.structs.replace(back, given_at=LATER)
+
+    for _ in range(2):
+        (told,) = writer.write([back]).corrections
+        assert ("Coat", LATER, "r3") == (told.label, told.reviewed_at, told.standing)
+    writer.write([undone])
+
+    assert [("Coat", LATER, "r3")] == rows("reviews", "label, reviewed_at, review_id")
 
 
 def test_answer_replaces_only_what_its_giver_has_seen(writer: Writer, rows: Rows, make: Make) -> None:

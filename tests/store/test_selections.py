@@ -48,11 +48,11 @@ def test_selection_takes_what_it_names(anywhere: Store, wanted: Selection, expec
 
 
 def test_selected_image_has_both_labels(anywhere: Store) -> None:
-    """The model's and the person's."""
+    """The model's and the person's, and the id of the latter's answer."""
     with reading(anywhere) as connection:
         (found,) = selected(connection, Selection(image="a.png"))
 
-    assert Labelled(JOB, "shop", "autumn", "a.png", "Bag", 0.75, "m1", found.batch, "Coat") == found
+    assert Labelled(JOB, "shop", "autumn", "a.png", "Bag", 0.75, "m1", found.batch, "Coat", "r1") == found
 
 
 def test_known_classes_are_those_of_all_models(anywhere: Store, writer: Writer) -> None:
