@@ -24,14 +24,14 @@ PAGES = (
 """The name, the address, and the role without which a page is not in the head."""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that is lost because the
-# session is over comes never back: then the page leads to the door.
+# session is over never comes back: then the door is open, and the page leads there.
 SCRIPT = """<script>addEventListener("load", () => {
   const popup = document.getElementById("popup");
   popup.setAttribute("role", "alert");
   setInterval(async () => {
     if (popup.ariaHidden === "true") return;
-    const answer = await fetch(location.href, {method: "HEAD", redirect: "manual"}).catch(() => null);
-    if (answer?.type === "opaqueredirect") location.reload();
+    const door = await fetch("/login", {redirect: "manual"}).catch(() => null);
+    if (door?.status === 200) location.reload();
   }, 2000);
   document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
 })</script>"""
