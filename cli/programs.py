@@ -18,10 +18,11 @@ STOP_S: Mapping[str, float] = {
     "ingest_agent": 5.0,
     "predictor_service": 3.0,
     "store": 4.0,
-    DASHBOARD: 0.9,
+    DASHBOARD: 5.0,
     BROKER: 2.0,
 }
-"""How long each may take to end by itself; together they stay below the 15 s in which `up` ends."""
+"""How long each may take to end by itself. The page ends beside the agent; together the others stay below the
+15 s in which `up` ends."""
 
 
 def programs(given: Given, settings: Settings, broker: BrokerStart | None) -> list[Program]:

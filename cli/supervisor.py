@@ -9,7 +9,7 @@ Everything happens in the caller's thread, which must be the main one (see `Chil
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -135,10 +135,9 @@ class Supervisor:
 
         Once it is urgent they are killed.
         """
-        services = list(dict.fromkeys(place.program.service for place in self._places))
         try:
-            for service in reversed(services):
-                self._stop_service([place.child for place in self._of(service) if place.child is not None])
+            for together in self._stages():
+                self._stop_together([place.child for place in together if place.child is not None])
         finally:
             for child in self.children:
                 child.send(signal.SIGKILL)
@@ -146,11 +145,22 @@ class Supervisor:
             for place in self._places:
                 place.child, place.deaths = None, 0
 
-    def _stop_service(self, children: Sequence[Child]) -> None:
+    def _stages(self) -> Iterator[list[_Place]]:
+        """Yield what is stopped together: a service, and with it those behind that the line does not need."""
+        stage: list[_Place] = []
+        for service in reversed(list(dict.fromkeys(place.program.service for place in self._places))):
+            stage += self._of(service)
+            if any(place.program.needed for place in stage):
+                yield stage
+                stage = []
+        yield stage
+
+    def _stop_together(self, children: Sequence[Child]) -> None:
         for child in children:
             child.send(signal.SIGTERM)
+        began = time.monotonic()
         for child in children:
-            if not child.wait(child.program.stop_s, self._is_urgent):
+            if not child.wait(began + child.program.stop_s - time.monotonic(), self._is_urgent):
                 if not self._is_urgent():
                     self._say(
                         f"{child.program.name} did not end within {child.program.stop_s:g} s; it is killed"

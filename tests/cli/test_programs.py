@@ -22,5 +22,6 @@ def test_no_page_is_run_where_none_is_wanted(make_settings: MakeSettings, keys: 
 
 
 def test_all_ends_within_fifteen_seconds() -> None:
-    """As `up` promises."""
-    assert sum(STOP_S.values()) < 15
+    """As `up` promises; the page ends beside the agent."""
+    assert STOP_S["dashboard"] <= STOP_S["ingest_agent"]
+    assert sum(STOP_S.values()) - STOP_S["dashboard"] < 15

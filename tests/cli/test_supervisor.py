@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -122,6 +124,22 @@ def test_child_that_does_not_end_by_itself_is_killed(tmp_path: Path) -> None:
         pid = only(supervisor).pid
     assert not psutil.pid_exists(pid)
     assert ["store-1 did not end within 0.2 s; it is killed"] == said
+
+
+def test_what_the_line_does_not_need_ends_beside_the_next(tmp_path: Path) -> None:
+    """A deaf page and a deaf agent take the time of one."""
+    said: list[str] = []
+    page = replace(program(tmp_path, "dashboard", DEAF, stop_s=2.0), needed=False)
+    agent = program(tmp_path, "ingest_agent", DEAF, stop_s=2.0)
+    with Supervisor([agent, page], said.append) as supervisor:
+        for one in (agent, page):
+            supervisor.start(one.service)
+        until(lambda: all(one.log.exists() and one.log.read_text() for one in (agent, page)))
+        began = time.monotonic()
+    assert 2.0 <= time.monotonic() - began < 3.9
+    assert {
+        f"{name}-1 did not end within 2 s; it is killed" for name in ("dashboard", "ingest_agent")
+    } == set(said)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds a child's life to its parent's")
