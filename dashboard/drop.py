@@ -14,9 +14,8 @@ from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.access import AccessError, Role, require, trouble
 from dashboard.drop_answers import add_answers
-from dashboard.frame import address, frame, note
+from dashboard.frame import address, bar, frame, note
 from dashboard.site import Site
-from dashboard.tiles import bar
 from dashboard.uploads import IDLE_S, Dropped, Uploads
 from dashboard.words import SPACE, at, count, lasting, size
 from store import browsing, queries

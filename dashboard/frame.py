@@ -143,6 +143,14 @@ class Table:
         )
 
 
+def bar(name: str, share: float, said: str) -> None:
+    """Show a share 0..1 as a bar between its name and its figure."""
+    html.span(name)
+    with html.div().classes("track").props("aria-hidden=true"):
+        html.div().classes("fill").style(f"width: {100 * min(1.0, max(0.0, share)):.2f}%")
+    html.span(said).classes("right")
+
+
 def picture(png: bytes | None, shows: str) -> None:
     """Show kept pixels, large enough to see; or say that there are none."""
     if png is None:

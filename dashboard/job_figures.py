@@ -8,8 +8,7 @@ from nicegui import html
 
 from broker.settings import Settings
 from broker.spreadsheet import csv_line
-from dashboard.frame import address, card, csv_link, note
-from dashboard.tiles import bar
+from dashboard.frame import address, bar, card, csv_link, note
 from dashboard.words import at, count, lasting, percent
 from store import browsing, queries
 from store.browsing import ClassCounts

@@ -24,9 +24,21 @@ class Opinions:
         self._key = key
         self._changed = changed
         self._said: Said | None = None
-        self._people = html.div()
-        self._status = html.p("").props("role=status").classes("said-now")
-        self._buttons = html.div().classes("classes").props('role=group aria-label="What the image shows"')
+        self._classes: tuple[str, ...] = ()
+        self._made: dict[str, html.button] = {}
+        with html.div().classes("bar-row"):
+            self._people = html.span()
+            self._back = self._button("Take back", "")
+            self._back.visible = False
+        self._asks = html.div()
+        self._asks.visible = here().role >= Role.REVIEWER
+        with self._asks:
+            with html.div().classes("bar-row asks"):
+                html.h3("What is it really?")
+                html.span("A click stores it.").classes("faint small")
+                self._status = html.span("").props("role=status").classes("said-now")
+            self._buttons = html.div().classes("classes").props("role=group")
+            self._buttons.props["aria-label"] = "What the image shows"
 
     async def show(self) -> None:
         """Show what people said by now, and the classes to those who may answer."""
@@ -41,25 +53,28 @@ class Opinions:
         self._people.clear()
         with self._people:
             if self._said is None:
-                html.p("Nobody has reviewed it.").classes("faint")
+                html.span("Nobody has reviewed it.").classes("faint")
             else:
-                html.p(called(self._said.label, self._said.reviewer, self._said.reviewed_at)).classes(
-                    "people"
-                )
-        if here().role >= Role.REVIEWER:
+                words = called(self._said.label, self._said.reviewer, self._said.reviewed_at)
+                html.span(words).classes("people")
+        self._back.visible = self._said is not None and here().role >= Role.REVIEWER
+        self._show_classes(classes)
+
+    def _show_classes(self, classes: tuple[str, ...]) -> None:
+        """Mark the class that stands. Buttons that are there stay, and so does the focus."""
+        if classes != self._classes:
+            self._classes = classes
             self._buttons.clear()
             with self._buttons:
-                for label in classes:
-                    self._button(label, label)
-                if self._said is not None:
-                    self._button("Take back", "")
-
-    def _button(self, words: str, label: str) -> None:
-        made = html.button(words).classes("plain").props("type=button")
-        if label:
+                self._made = {label: self._button(label, label) for label in classes}
+        for label, button in self._made.items():
             stands = self._said is not None and self._said.label == label
-            made.props["aria-pressed"] = str(stands).lower()
-        made.on("click", partial(self._answer, label))
+            button.props["aria-pressed"] = str(stands).lower()
+            button.update()
+
+    def _button(self, words: str, label: str) -> html.button:
+        made = html.button(words).classes("plain").props("type=button")
+        return made.on("click", partial(self._answer, label))
 
     async def _answer(self, label: str) -> None:
         """Say what it shows, in the place of what is shown here and of nothing newer."""
