@@ -15,7 +15,19 @@ from dashboard.frame import note
 from dashboard.originals import why_none
 from dashboard.populations import images_of
 from dashboard.questions import Asked, Asking
-from dashboard.review_keys import AGREE, HELD_DOWN, HELP, KEEP, KEYS, REPLACE, SHOWN, SKIP, UNDO, help_window
+from dashboard.review_keys import (
+    AGREE,
+    CLICK,
+    ENTER,
+    HELD_DOWN,
+    HELP,
+    KEEP,
+    KEYS,
+    REPLACE,
+    SKIP,
+    UNDO,
+    help_window,
+)
 from dashboard.site import Site
 
 
@@ -53,8 +65,10 @@ class Desk:
                 self._actions = html.div().classes("bar-row actions").props("role=group aria-label=More")
                 self._actions.visible = False
         with self._actions:
-            self._button("A", "Agree", self._agreed)
-            self._button("S", "Skip", self._skip)
+            self._of_image = [
+                self._button("A", "Agree", self._agreed),
+                self._button("S", "Skip", self._skip),
+            ]
             self._button("U", "Undo", self._undo)
             self._button("?", "Help", self._help)
         self._progress = html.div()
@@ -70,7 +84,7 @@ class Desk:
         with html.button().classes("plain keyed").props("type=button") as made:
             html.kbd(key)
             html.span(words)
-        return made.on("click", clicked, js_handler=f"() => emit({SHOWN})")
+        return made.on("click", clicked, js_handler=CLICK)
 
     async def begin(self) -> None:
         """Ask the first question."""
@@ -80,6 +94,7 @@ class Desk:
         key = str(event.args["key"]).lower()
         acts: dict[str, Callable[[], Awaitable[None]]] = {
             AGREE: self._agreed,
+            ENTER: self._agreed,
             SKIP: self._skip,
             UNDO: self._undo,
             HELP: self._help,
@@ -254,8 +269,13 @@ class Desk:
             question_view.pictures(asked, no_photo)
         with self._view:
             question_view.model_said(asked)
-        self._actions.visible = True
+        self._may_act(is_asked=True)
         self._show_classes(asked.question.classes)
+
+    def _may_act(self, *, is_asked: bool) -> None:
+        self._actions.visible = is_asked or bool(self._given)
+        for button in self._of_image:
+            button.visible = is_asked
 
     def _turn(self) -> None:
         self._settle()
@@ -280,7 +300,7 @@ class Desk:
         empty = await asyncio.to_thread(self._asking.is_empty)
         self._turn()
         self._show_classes(())
-        self._actions.visible = bool(self._given)
+        self._may_act(is_asked=False)
         with self._view:
             note(question_view.nothing_left(self._site.settings, empty=empty, some=self._some), "empty")
             with html.div().classes("bar-row"):

@@ -5,12 +5,10 @@ from nicegui import html
 from broker.doubts import BETWEEN_REASONS, doubt
 from broker.settings import Settings
 from dashboard.answers import called
-from dashboard.frame import address, card, picture
+from dashboard.frame import address, bar, card, picture
 from dashboard.originals import photo
 from dashboard.questions import Asked, Progress
-from dashboard.tiles import bar
 from dashboard.words import NONE, ROOT, count, percent
-from store.questions import Question
 
 HALF_WIDTH = "\N{PLUS-MINUS SIGN}1\N{NO-BREAK SPACE}%"
 
@@ -37,7 +35,8 @@ def model_said(asked: Asked) -> None:
         html.span("The model says ").classes("faint")
         html.span(one.label)
         html.span(f" {percent(one.confidence)}")
-    html.p(_doubts(one) or "No doubt was noted.").classes("doubt" if _doubts(one) else "faint small")
+    if doubts := doubt(one.verdict, filter(None, one.reasons.split(BETWEEN_REASONS))):
+        html.p(doubts).classes("doubt")
     with html.div().classes("shares"):
         for label, share in one.likeliest:
             bar(label, share, percent(share))
@@ -45,10 +44,6 @@ def model_said(asked: Asked) -> None:
         html.p(f"{other.model_version}, on trial, says {other.label} {percent(other.confidence)}")
     if asked.said is not None:
         html.p(called(asked.said.label, asked.said.reviewer, asked.said.reviewed_at)).classes("people")
-
-
-def _doubts(one: Question) -> str:
-    return doubt(one.verdict, filter(None, one.reasons.split(BETWEEN_REASONS)))
 
 
 def nothing_left(settings: Settings, *, empty: bool, some: bool) -> str:
@@ -67,13 +62,16 @@ def nothing_left(settings: Settings, *, empty: bool, some: bool) -> str:
 def progress(now: Progress, given: int) -> None:
     """Show the true accuracy with its interval, and how much is still to be answered."""
     found, needed = now.standing.accuracy, now.standing.needed()
-    known = found.enough
+    known, images = found.enough, now.standing.images
+    is_whole = found.images == images
     with html.dl().classes("cards"):
         between = f"{percent(found.low)} to {percent(found.high)}" if known else "a few more answers tell"
+        if is_whole:
+            between = f"of {count(images, 'images')}, each of them answered"
         card("True accuracy", percent(found.value) if known else "not known yet", between)
         card(
             f"For {HALF_WIDTH}",
-            f"{count(needed)} more" if needed else "\N{CHECK MARK} known",
+            f"{count(needed)} more" if needed else "nothing is left" if is_whole else "\N{CHECK MARK} known",
             f"{count(found.images, 'answers')} so far",
         )
         promised = NONE if now.expected is None else percent(now.expected)

@@ -2,16 +2,23 @@
 
 from nicegui import html, ui
 
-AGREE, SKIP, UNDO, HELP, KEEP, REPLACE = "a", "s", "u", "?", "k", "r"
+AGREE, SKIP, UNDO, HELP, KEEP, REPLACE, ENTER = "a", "s", "u", "?", "k", "r", "enter"
 HELD_DOWN = "(event) => { if (event.repeat) event.preventDefault() }"
 """A key that is held down presses a button once."""
 SHOWN = "document.getElementById('asked')?.dataset.number"
 """The number of the question that somebody sees: a key is an answer to that one, and to no later one."""
 KEYS = f"""(event) => event.action === 'keydown' && !event.ctrlKey && !event.altKey && !event.metaKey
+  && !(event.key === 'Enter' && document.activeElement?.closest('a, button, summary'))
   && emit({{key: event.key, shown: {SHOWN}}})"""
+"""Enter on a button or a link is its own."""
+CLICK = f"""(event) => {{
+  if (event.detail) event.currentTarget.blur();
+  emit({SHOWN});
+}}"""
+"""A button that the mouse has pressed leaves Enter to the next question."""
 HELP_LINES = (
     ("1 to 9, 0", "the classes, as numbered on their buttons"),
-    ("A", "agree with the model"),
+    ("A, Enter", "agree with the model"),
     ("S", "skip: the image comes to somebody else, or another time"),
     ("U", "undo your latest answer, and see its image again"),
     ("K, R", "keep or replace what somebody else answered at the same time"),

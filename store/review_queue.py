@@ -41,6 +41,11 @@ class Standing:
         """The true accuracy with its 95 % interval."""
         return true_accuracy(self.strata, self.known_images, self.known_right)
 
+    @property
+    def images(self) -> int:
+        """How many images there are, with those that are known."""
+        return sum(one.images for one in self.strata) + self.known_images
+
     def needed(self, half_width: float = 0.01) -> int:
         """Return how many answers more make the interval this narrow."""
         return answers_needed(self.strata, half_width, self.known_images)
