@@ -47,13 +47,21 @@ def add(made: FastAPI, site: Site) -> None:
     @made.get("/job.csv")
     def job_csv(job_id: str = "", label: str = "", doubt: str = "", order: str = "") -> Response:
         wanted = wanted_of(job_id, label, doubt, order)
-        name = f"{wanted.job_id or 'job'}.csv"
-        return csv_answer(site.settings, name, lambda connection: browsing.csv_lines(connection, wanted))
+        return csv_answer(
+            site.settings, csv_name(wanted), lambda connection: browsing.csv_lines(connection, wanted)
+        )
 
     @made.get("/job-times.csv")
     def times_csv(job_id: str = "") -> Response:
         name = f"{job_id or 'job'} times.csv"
         return csv_answer(site.settings, name, lambda connection: time_lines(connection, job_id))
+
+
+def csv_name(wanted: Wanted) -> str:
+    """Return the name of the file that holds what is wanted: each filter has its own."""
+    doubt = {"suspect": "suspect", "ok": "not suspect", "all": ""}[wanted.doubt]
+    parts = (wanted.job_id or "job", wanted.label or "", doubt)
+    return f"{' '.join(filter(None, parts)).replace('/', '-')}.csv"
 
 
 def wanted_of(job_id: str, label: str, doubt: str, order: str) -> Wanted:
@@ -171,7 +179,6 @@ class _Images:
     async def follow(self, classes: list[ClassCounts], *, is_last: bool) -> None:
         """Take in what has come since. A grid that is full stays as it is until the job is closed."""
         self._classes = classes
-        self._name_classes()
         if is_last or self._shown < PAGE:
             await self.show()
         else:
@@ -207,11 +214,13 @@ class _Images:
             self._row = html.span().classes("class-names")
         self._name_classes()
         with html.div().classes("bar-row"):
-            for doubt, words in DOUBTS.items():
-                self._button(words, doubt=doubt)
+            with html.div().classes("segments").props('role=group aria-label="Doubt"'):
+                for doubt, words in DOUBTS.items():
+                    self._button(words, doubt=doubt)
+            with html.div().classes("segments").props('role=group aria-label="Order"'):
+                for order, words in ORDERS.items():
+                    self._button(words, order=order)
             html.span().classes("grow")
-            for order, words in ORDERS.items():
-                self._button(words, order=order)
             may = here().role >= Role.REVIEWER
             self._review = html.a("Review").classes("plain")
             self._review.visible = may
@@ -220,9 +229,10 @@ class _Images:
             self._csv = html.a("").classes("plain").props("download")
 
     def _name_classes(self) -> None:
-        """Say how many images each class has; one that is new is put behind the others."""
+        """Say how many images of each class are wanted; a class that is new is put behind the others."""
         for one in self._classes:
-            text = f"{one.label} {one.images:,}"
+            images = browsing.count([one], replace(self._wanted, label=None))
+            text = f"{one.label} {images:,}"
             if one.label in self._labels:
                 write(self._labels[one.label], text)
             else:
@@ -236,7 +246,8 @@ class _Images:
         return made
 
     def _mark(self, total: int) -> None:
-        """Show which filters hold, and what the CSV would be."""
+        """Show which filters hold, what they leave of each class, and what the CSV would be."""
+        self._name_classes()
         for button, choice in self._buttons:
             pressed = all(getattr(self._wanted, name) == value for name, value in choice.items())
             button.props["aria-pressed"] = str(pressed).lower()

@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from dashboard.job import csv_name
+from store.browsing import Wanted
 from tests.dashboard.conftest import HOSTILE, WAIT_MS, Page
 
 pytestmark = pytest.mark.slow
@@ -61,7 +63,7 @@ def test_images_are_filtered_by_class_and_the_csv_is_what_is_shown(page: Page, t
     """The grid, its count, the address and the file say the same."""
     tab.goto(f"/job?job_id={page.job('spring')}")
     tab.get_by_role("button", name="Bag 5").click()
-    csv = tab.get_by_role("link", name=re.compile("^CSV of"))
+    csv = tab.get_by_role("link", name=re.compile("^CSV of .*images"))
     expect(csv).to_have_text(re.compile(r"CSV of 5\s+images"), timeout=WAIT_MS)
     expect(tab.locator(".tile")).to_have_count(5)
     expect(tab).to_have_url(re.compile("label=Bag"))
@@ -90,8 +92,47 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
     tab.keyboard.press("Enter")
     expect(tab.locator(".detail .track")).to_have_count(10, timeout=WAIT_MS)
     expect(tab.locator(".detail img.pixels")).to_have_attribute("src", re.compile("^data:image/png"))
+    expect(tab.locator(".detail").get_by_role("button", name="Close")).to_be_focused()
+    for name in ("T-shirt/top", "Trouser"):
+        while tab.evaluate("document.activeElement.textContent") != name:
+            tab.keyboard.press("Tab")
+            assert tab.evaluate("document.activeElement.closest('.detail') !== null")
     tab.keyboard.press("Escape")
     expect(tab.locator(".detail")).to_have_count(0, timeout=WAIT_MS)
+
+
+def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
+    """Over the images that are shown; the buttons say where there are no more."""
+    tab.goto(f"/job?job_id={page.job('spring')}&label=Bag")
+    names = tab.locator(".tile .file").all_inner_texts()
+    tab.locator(".tile").nth(3).click()
+    window = tab.locator(".detail")
+    expect(window.locator("h2")).to_have_text(names[3], timeout=WAIT_MS)
+    tab.keyboard.press("ArrowRight")
+    expect(window.locator("h2")).to_have_text(names[4], timeout=WAIT_MS)
+    expect(window).to_contain_text("5 of 5")
+    expect(window.get_by_role("button", name="Next")).to_be_disabled()
+    tab.keyboard.press("ArrowLeft")
+    expect(window.locator("h2")).to_have_text(names[3], timeout=WAIT_MS)
+    window.get_by_role("button", name="Previous").click()
+    expect(window.locator("h2")).to_have_text(names[2], timeout=WAIT_MS)
+
+
+def test_classes_count_what_the_filters_leave(page: Page, tab: Tab) -> None:
+    """So a class's button says how many images it would show."""
+    tab.goto(f"/job?job_id={page.job('spring')}&doubt=ok")
+    button = tab.get_by_role("button", name=re.compile("^Bag "))
+    expect(button).to_be_visible(timeout=WAIT_MS)
+    number = int(button.inner_text().split()[-1])
+    button.click()
+    expect(tab.locator(".tile")).to_have_count(number, timeout=WAIT_MS)
+
+
+def test_each_filter_has_a_file_name_of_its_own() -> None:
+    """Which is a file's name, whatever a class is called."""
+    assert "shop-1.csv" == csv_name(Wanted("shop-1"))
+    assert "shop-1 T-shirt-top suspect.csv" == csv_name(Wanted("shop-1", "T-shirt/top", "suspect"))
+    assert "shop-1 not suspect.csv" == csv_name(Wanted("shop-1", doubt="ok"))
 
 
 def test_folder_whose_name_is_html_is_a_name(page: Page, tab: Tab) -> None:
