@@ -112,7 +112,7 @@ class Viewing:
             _model_said(one, shares)
             opinions = Opinions(self._site, key, self._changed)
         await opinions.show()
-        write(self._where, f"{place + 1:,} of {len(self._seen):,} shown")
+        write(self._where, f"{place + 1:,} of {len(self._seen):,}")
         for button, stands in ((self._back, place > 0), (self._next, place + 1 < len(self._seen))):
             button.props["disabled"] = not stands
             button.update()

@@ -188,16 +188,22 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
 
 
 def test_review_ends_when_all_is_answered(tab: Tab, page: Page) -> None:
-    """With the job's last image it says what to do next; so it does where there is no image at all."""
+    """Enter agrees, on a phone too all is on the first screen, and at the end stands what to do next."""
     page.drop("trousers", "Trouser")
     page.wait_for("trousers")
     tab.goto(f"/job?job_id={Dropped(page, 'trousers').job_id}")
     tab.get_by_role("link", name="Review this job").click()
+    tab.set_viewport_size({"width": 390, "height": 844})
     for number in range(1, 6):
         shown(tab, number)
-        tab.keyboard.press("a")
+        agree = tab.get_by_role("button", name="Agree").bounding_box()
+        assert agree is not None
+        assert agree["y"] + agree["height"] < 844
+        tab.keyboard.press("Enter")
     expect(tab.get_by_text("Nothing is left to ask")).to_be_visible(timeout=WAIT_MS)
-    expect(tab.locator(".cards")).to_contain_text("known")
+    expect(tab.locator(".cards")).to_contain_text(re.compile(r"of 5\s+images, each of them answered"))
+    expect(tab.get_by_role("button", name="Agree")).to_be_hidden()
+    expect(tab.get_by_role("button", name="Undo")).to_be_visible()
     tab.goto("/review?label=Hat")
     expect(tab.get_by_text("No image is like that")).to_be_visible(timeout=WAIT_MS)
     expect(tab.get_by_role("link", name="All images", exact=True).last).to_be_visible()
