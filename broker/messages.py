@@ -404,6 +404,10 @@ class ModelDifference(Message, frozen=True, kw_only=True):
     after: float
 
 
+UNMEASURED = "nothing was measured: [model] gate_images names no labelled images"
+"""The objection of a gate that had no images to measure on: it says nothing of the model."""
+
+
 class ModelAnswer(Message, frozen=True, kw_only=True):
     """What became of a `ModelRequest`: `taken` when it is begun, then `done` or `refused`, with the reason.
 

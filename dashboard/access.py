@@ -20,6 +20,7 @@ __all__ = [
     "Role",
     "here",
     "inbox_name",
+    "may",
     "person_of",
     "require",
     "trouble",
@@ -70,15 +71,16 @@ def require(role: Role) -> Person:
 
 def trouble(problem: Exception) -> str:
     """Return what whoever has the page open may know of a problem: where the database lies, admins only."""
-    return str(problem) if not isinstance(problem, SettingsError) or _may(Role.ADMIN) else UNREADABLE
+    return str(problem) if not isinstance(problem, SettingsError) or may(Role.ADMIN) else UNREADABLE
 
 
 def inbox_name(settings: Settings) -> str:
     """Return what whoever has the page open may call the inbox: its path, or just that."""
-    return str(settings.ingest_agent.inbox) if _may(Role.REVIEWER) else "the inbox"
+    return str(settings.ingest_agent.inbox) if may(Role.REVIEWER) else "the inbox"
 
 
-def _may(role: Role) -> bool:
+def may(role: Role) -> bool:
+    """Tell whether whoever has the page open may do what needs the role."""
     try:
         return here().role >= role
     except AccessError:

@@ -11,7 +11,7 @@ from broker.reviewer import answer, is_taken
 from dashboard import question_view
 from dashboard.access import AccessError, Role, require, trouble
 from dashboard.answers import GONE, called, name_here, taking_back, unanswered
-from dashboard.frame import note
+from dashboard.frame import note, nothing_yet
 from dashboard.originals import why_none
 from dashboard.populations import images_of
 from dashboard.questions import Asked, Asking
@@ -302,7 +302,10 @@ class Desk:
         self._show_classes(())
         self._may_act(is_asked=False)
         with self._view:
-            note(question_view.nothing_left(self._site.settings, empty=empty, some=self._some), "empty")
+            if empty and not self._some:
+                nothing_yet("image", self._site.settings, ". Then come back")
+                return
+            note(question_view.nothing_left(empty=empty), "empty")
             with html.div().classes("bar-row"):
                 html.a("All images", href="/review").classes("plain")
                 html.a("Jobs", href="/jobs").classes("plain")

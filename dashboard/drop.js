@@ -50,8 +50,9 @@ export default {
         <p class="faint">{{ atMost }}</p>
       </div>
       <form v-if="files.length && !sending" class="zone-ready" @submit.prevent="send">
-        <p><strong>{{ files.length.toLocaleString("en") }} {{ files.length === 1 ? "file" : "files" }}</strong>,
-          {{ amount(whole) }}</p>
+        <p><strong>{{ plan.files.toLocaleString("en") }}<template v-if="plan.files !== files.length">
+          of {{ files.length.toLocaleString("en") }}</template> {{ files.length === 1 ? "file" : "files" }}</strong>,
+          {{ amount(plan.size) }}</p>
         <label><span>Name of the folder</span>
           <input ref="name" class="plain" v-model="name" maxlength="200" autocomplete="off" spellcheck="false"></label>
         <div class="bar-row">
@@ -72,7 +73,8 @@ export default {
       <div role="status" class="zone-said">
         <p v-if="said" class="box" :class="{ trouble }">{{ said }}</p>
         <div v-if="leftOut.length" class="box">
-          <p>{{ leftOut.length === 1 ? "One file was" : leftOut.length.toLocaleString("en") + " files were" }} left out:</p>
+          <p>{{ leftOut.length === 1 ? "One file" : leftOut.length.toLocaleString("en") + " files" }}
+            {{ files.length ? "will be" : leftOut.length === 1 ? "was" : "were" }} left out:</p>
           <ul><li v-for="[path, why] in leftOut.slice(0, shown)"><strong>{{ path }}</strong>: {{ why }}</li></ul>
           <p v-if="leftOut.length > shown">and {{ (leftOut.length - shown).toLocaleString("en") }} more.</p>
         </div>
@@ -81,13 +83,8 @@ export default {
   data() {
     return {
       over: false, sending: false, files: [], name: "", said: "", trouble: false, leftOut: [],
-      taken: [], running: [], done: 0, come: 0, toSend: 0, shown: SHOWN,
+      taken: [], running: [], done: 0, come: 0, toSend: 0, shown: SHOWN, plan: { files: 0, size: 0 },
     };
-  },
-  computed: {
-    whole() {
-      return this.files.reduce((sum, one) => sum + one.file.size, 0);
-    },
   },
   mounted() {
     this.stopping = new AbortController();
@@ -147,7 +144,27 @@ export default {
       this.files = Object.freeze(files);
       this.tell("");
       this.name = this.top() || moment();
+      this.plan = { files: files.length, size: files.reduce((sum, one) => sum + one.file.size, 0) };
       this.$nextTick(() => this.$refs.name?.focus());
+      this.look();
+    },
+    paths() {
+      const skipped = this.top() ? this.top().length + 1 : 0;
+      return this.files.map((one) => one.path.slice(skipped).toWellFormed?.() ?? one.path.slice(skipped));
+    },
+    listed(paths) {
+      const list = this.files.map((one, number) => [paths[number], one.file.size]);
+      return JSON.stringify({ folder: this.name, files: list });
+    },
+    async look() {
+      // What will be left out, before anything is sent; without an answer, sending says it.
+      const files = this.files, paths = this.paths();
+      const answer = await fetch("/drop/look", { method: "POST", body: this.listed(paths) }).catch(() => null);
+      const text = await answer?.text().catch(() => null);
+      if (!text || this.files !== files || this.sending || this.said) return;
+      if (!answer.ok) return this.tell(text, true);
+      this.plan = JSON.parse(text);
+      this.tell("", false, this.plan.leftOut.map(([number, why]) => [paths[number], why]));
     },
     top() {
       // The one folder that all of them lie in, "" where there is none.
@@ -164,16 +181,14 @@ export default {
       this.tell("");
     },
     async send() {
-      const skipped = this.top() ? this.top().length + 1 : 0;
-      const paths = this.files.map((one) => one.path.slice(skipped).toWellFormed?.() ?? one.path.slice(skipped));
+      const paths = this.paths();
       Object.assign(this, { sending: true, running: [], taken: [], done: 0, come: 0, toSend: 0 });
       this.tell("");
       this.requests = new Set();
       this.cancelled = this.ended = false;
       let leftOut = [];
       try {
-        const list = this.files.map((one, number) => [paths[number], one.file.size]);
-        const plan = await this.ask("POST", "/drop/begin", JSON.stringify({ folder: this.name, files: list }));
+        const plan = await this.ask("POST", "/drop/begin", this.listed(paths));
         this.key = plan.key;
         leftOut = plan.leftOut.map(([number, why]) => [paths[number], why]);
         this.taken = Object.freeze(plan.files);

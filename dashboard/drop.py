@@ -160,10 +160,13 @@ def _one(one: Followed, now: datetime, *, is_late: bool) -> None:
             done / whole,
             f"{done:,} of {whole:,}",
         )
-    html.p(
-        f"{count(job.images)} seen, {count(job.sent)} sent, {count(job.stored)} stored,"
-        f" {count(job.failed)} failed"
-    ).props("role=status")
+    with html.p().props("role=status"):
+        html.span(f"{count(job.images)} seen, {count(job.sent)} sent, {count(job.stored)} stored, ")
+        if job.failed:
+            words = f"\N{BALLOT X} {count(job.failed)} failed: which and why"
+            html.a(words, href=address("/job", job_id=job.job_id)).classes("bad")
+        else:
+            html.span("0 failed")
     if job.state == "closed":
         _results(one, job)
 

@@ -1,5 +1,6 @@
 """What the drop zone's script asks: begin, each file, finish, cancel.
 
+    POST   /drop/look              the same list -> how many files and bytes of it would come, what would not
     POST   /drop/begin             {"folder": NAME, "files": [[PATH, BYTES], ...]} -> key, what is left out
     PUT    /drop/KEY/NUMBER        the file's bytes
     POST   /drop/KEY/finish        -> the folder's name in the inbox
@@ -21,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from broker.logs import log_line
 from dashboard.access import Person, Role, person_of
 from dashboard.arriving import receive
-from dashboard.declared import Refused
+from dashboard.declared import Plan, Refused
 from dashboard.uploads import Upload, Uploads
 
 LIST_BYTES = 16_000_000
@@ -40,6 +41,10 @@ def add_answers(made: FastAPI, uploads: Uploads) -> None:
     @made.post("/drop/begin")
     async def begin(request: Request) -> Response:
         return await _answered(request, lambda person: _begin(uploads, person, request, turn))
+
+    @made.post("/drop/look")
+    async def look(request: Request) -> Response:
+        return await _answered(request, lambda _: _look(uploads, request, turn))
 
     @made.put("/drop/{key}/{number}")
     async def put(request: Request, key: str, number: int) -> Response:
@@ -67,6 +72,16 @@ async def _answered(request: Request, work: Callable[[Person], Awaitable[object]
         return Response(status_code=400)  # nobody reads it
 
 
+async def _look(uploads: Uploads, request: Request, turn: asyncio.Semaphore) -> dict[str, Any]:
+    async with turn:
+        plan = await asyncio.to_thread(_looked, uploads, await _list(request))
+    return {"files": len(plan.files), "size": plan.size, "leftOut": _left_out(plan)}
+
+
+def _looked(uploads: Uploads, body: bytes) -> Plan:
+    return uploads.plan(read_list(body)[1])
+
+
 async def _begin(
     uploads: Uploads, person: Person, request: Request, turn: asyncio.Semaphore
 ) -> dict[str, Any]:
@@ -77,8 +92,12 @@ async def _begin(
         "key": upload.key,
         "folder": upload.name,
         "files": list(upload.plan.files),
-        "leftOut": [[number, why] for number, why in upload.plan.left_out.items()],
+        "leftOut": _left_out(upload.plan),
     }
+
+
+def _left_out(plan: Plan) -> list[tuple[int, str]]:
+    return list(plan.left_out.items())
 
 
 async def _list(request: Request) -> bytes:

@@ -25,7 +25,7 @@ from store.queries import EventRow
 PAGE = 50
 TABLE = Table("Events", ("Time (UTC)", "Level", "Service", "What"), wide=("Service",))
 SIGNS = {"error": ("\N{BALLOT X} error", "bad"), "warning": ("! warning", "warn")}
-FROM = {"": "all", "info": "info and worse", "warning": "warnings and errors", "error": "errors"}
+FROM = {"": "all", "warning": "warnings and errors", "error": "errors"}
 NAMES = ("level", "service", "event", "text", "job", "since", "until")
 ADMINS = "The event log names folders and machines: it needs the role admin."
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from nicegui import html, ui
 
 from broker import VERSION
-from dashboard.access import LOCAL, Person, Role, here
+from broker.settings import Settings
+from dashboard.access import LOCAL, Person, Role, here, inbox_name, may
 from dashboard.plain_pages import STYLE
 
 PAGES = (
@@ -97,11 +98,21 @@ def note(text: str, kind: str = "note") -> None:
             box.props("role=status")
 
 
-def card(name: str, value: str, more: str = "") -> None:
-    """Show one figure."""
+def nothing_yet(what: str, settings: Settings, then: str = "") -> None:
+    """Say how the first one comes about."""
+    with html.p().classes("box empty"):
+        html.span(f"No {what} yet: drop photos, or a folder of photos, into {inbox_name(settings)}")
+        if may(Role.REVIEWER):
+            html.span(", or on the page ")
+            html.a("Drop", href="/drop")
+        html.span(f"{then}.")
+
+
+def card(name: str, value: str, more: str = "", kind: str = "") -> None:
+    """Show one figure; what is `bad` says so by a sign of its own, too."""
     with html.div().classes("card"):
         html.dt(name)
-        html.dd(value)
+        html.dd(value).classes(kind)
         if more:
             html.dd(more).classes("more")
 

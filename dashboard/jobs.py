@@ -12,10 +12,10 @@ from nicegui import events, html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
-from dashboard.access import inbox_name, trouble
+from dashboard.access import trouble
 from dashboard.downloads import csv_answer
 from dashboard.fields import BEGINS, VALUE, select_field
-from dashboard.frame import Table, address, frame, note, write
+from dashboard.frame import Table, address, frame, note, nothing_yet, write
 from dashboard.moments import moment_field, moment_of
 from dashboard.pager import Pager
 from dashboard.site import Site
@@ -58,6 +58,9 @@ class JobsAsked:
     def address(self, path: str = "/jobs", **more: object) -> str:
         """Return the address that asks for it."""
         return address(path, **{**self.words, **more})
+
+
+NOTHING = "No job yet."
 
 
 def name_of(job: Job) -> str:
@@ -158,8 +161,7 @@ class _Jobs:
     def _nothing(self) -> str:
         words = self._asked.words
         if not words:
-            inbox = inbox_name(self._settings)
-            return f"No job yet: drop a folder of photos into {inbox}, or on the page Drop."
+            return NOTHING
         if set(words) == {"text"}:
             return f"No folder and no job is called so: {words['text']}"
         return "No job is like that: choose fewer filters."
@@ -180,6 +182,9 @@ class _Jobs:
                 self._make(said, kind)
 
     def _make(self, said: str, kind: str) -> None:
+        if said == NOTHING:
+            nothing_yet("job", self._settings)
+            return
         if said:
             note(said, kind)
             return

@@ -21,7 +21,10 @@ from store import queries
 from store.disk import Room, room_at
 from store.footprint import Footprint, footprint
 from store.latest_upkeep import LatestUpkeep, latest_upkeep
+from store.times import moment
 
+FIRST_H = 24.0
+"""How old a database may be before a backup is missed."""
 UPKEEP = "up makes one each day by itself, a timer under systemd, or: ./tailorbird upkeep"
 
 
@@ -53,6 +56,8 @@ class Machine:
     broker: RunningBroker | None
     certificate: Validity | None
     troubles: list[str]
+    is_new: bool = False
+    """Whether it is the database's first day."""
 
 
 def look(settings: Settings) -> Machine:
@@ -63,12 +68,13 @@ def look(settings: Settings) -> Machine:
     latest = _latest(settings, troubles)
     certificate = _certificate(settings.broker, troubles)
     disks = _disks(settings, database, troubles)
+    is_new = database is not None and _is_new(database, at)
     if database is None or database.is_file:
-        troubles += [] if latest is None else _ages(latest, at)
+        troubles += [] if latest is None else _ages(latest, at, is_new=is_new)
     troubles += [] if certificate is None else _ending(certificate, at)
     troubles += [_full(one, settings.store.min_free_mb) for one in disks if one.room.state != "ok"]
     running = running_broker(settings.paths.state)
-    return Machine(at, database, latest, disks, running, certificate, troubles)
+    return Machine(at, database, latest, disks, running, certificate, troubles, is_new)
 
 
 def changed(settings: Settings) -> list[Changed]:
@@ -99,9 +105,15 @@ def _latest(settings: Settings, troubles: list[str]) -> LatestUpkeep | None:
         return None
 
 
-def _ages(latest: LatestUpkeep, at: datetime) -> list[str]:
+def _is_new(database: Footprint, at: datetime) -> bool:
+    return not database.oldest_at or hours_since(moment(database.oldest_at), at) < FIRST_H
+
+
+def _ages(latest: LatestUpkeep, at: datetime, *, is_new: bool) -> list[str]:
     found: list[str] = []
     if latest.backup_at is None and latest.check_at is None:
+        if is_new:
+            return []
         return [f"There is neither a backup nor a check of the database yet: {UPKEEP}."]
     for then, name, never in (
         (latest.backup_at, "The latest backup", "There is no backup yet"),

@@ -27,6 +27,8 @@ TAKEN_S = 20.0
 DECIDED_S = 270.0
 """How long measuring may take: a little longer than the predictor gives it."""
 TURN_S = 0.25
+NEWS_S = 120.0
+"""How long everybody is told what became of a promotion: the list of bundles says which one serves."""
 
 
 class BusyError(Exception):
@@ -42,6 +44,12 @@ class Asked:
     phase: Literal["asking", "taken", "answered", "silent"] = "asking"
     answer: ModelAnswer | None = None
     said: str = ""
+    over_at: float = 0.0
+
+    @property
+    def is_past(self) -> bool:
+        """Whether what became of it is no news any more; what the gate says stands until the next wish."""
+        return self.over and self.request.action != "try" and time.monotonic() - self.over_at > NEWS_S
 
     @property
     def over(self) -> bool:
@@ -110,7 +118,7 @@ class Desk:
 
     def _now(self, **changed: object) -> None:
         if self._asked is not None:
-            self._asked = replace(self._asked, **changed)  # type: ignore[arg-type]
+            self._asked = replace(self._asked, over_at=time.monotonic(), **changed)  # type: ignore[arg-type]
 
     def _exchange(self, request: ModelRequest) -> str:
         """Publish, and wait for the last answer; return why there is none, "" when there is."""

@@ -103,8 +103,12 @@ def _pair(name: str, says: str, having: Sequence[Bundle]) -> None:
             for one in having:
                 with html.figure():
                     source = f"/models/{one.version}/{name}"
-                    html.img(src=source, alt=f"{says}: {one.version}").classes("chart")
-                    html.figcaption(one.version)
+                    with html.a(href=source, target="_blank") as larger:
+                        html.img(src=source, alt=f"{says}: {one.version}").classes("chart")
+                    larger.props["aria-label"] = f"{says}: {one.version}, larger, in a new tab"
+                    with html.figcaption():
+                        html.span(f"{one.version}, ")
+                        html.a("larger", href=source, target="_blank").props("tabindex=-1 aria-hidden=true")
                     if name == TRAINING and one.manifest.code.get("history"):
                         csv_link(
                             "CSV", f"/models/{one.version}/training.csv", f"CSV of {says}: {one.version}"

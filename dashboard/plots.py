@@ -161,7 +161,7 @@ def reliability(axes: Axes, bins: Sequence[tuple[int, float, float]]) -> Markup:
             told = f"{images:,} images, confidence {confidence:.1%}, right {accuracy:.1%}"
             parts += [
                 _bar(frame, column, 0, accuracy, 0, told),
-                _text(frame.x(column + 0.5), frame.y(accuracy) - 4, f"{images:,}", "middle", "count"),
+                _text(frame.x(column + 0.5), frame.top - 3, f"{images:,}", "middle", "count"),
                 _dot(frame.x(confidence * len(bins)), frame.y(accuracy), 1, told),
             ]
     ends = (frame.x(0), frame.y(0), frame.x(len(bins)), frame.y(1))

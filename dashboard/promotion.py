@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from nicegui import events, html, ui
 
-from broker.messages import ModelAnswer, ModelDifference, Status
+from broker.messages import UNMEASURED, ModelAnswer, ModelDifference, Status
 from dashboard.access import AccessError, Role, here, require
+from dashboard.answers import name_here
 from dashboard.bundles import Shelf
 from dashboard.compared import Better, Row, shares
 from dashboard.fields import VALUE
@@ -36,6 +37,8 @@ class Panel:
     def look(self, services: Sequence[Status]) -> None:
         """Show how far the latest wish is, where that is new."""
         asked = self._desk.asked
+        if asked is not None and asked.is_past:
+            asked = None
         waited_s = 0 if asked is None or asked.over else int(time.monotonic() - asked.at)
         follows = _following(asked, services)
         now = (asked, waited_s, follows)
@@ -139,7 +142,8 @@ def ask(desk: Desk, shelf: Shelf, action: Action, version: str, overrides: Seque
 
     Raises AccessError for who is no admin, and BusyError.
     """
-    by = require(Role.ADMIN).name
+    require(Role.ADMIN)
+    by = name_here()
     desk.ask(action, version, current=shelf.current, bundles=shelf.folder, by=by, overrides=overrides)
 
 
@@ -182,11 +186,27 @@ def _answer(answer: ModelAnswer, follows: str) -> None:
 
 
 def _verdict(answer: ModelAnswer) -> None:
-    if answer.objections:
+    against = [one for one in answer.objections if one != UNMEASURED]
+    if against:
         html.p(f"\N{BALLOT X} The gate has something against {answer.version}:").classes("bad")
-        _objections(answer.objections)
-    else:
+        _objections(against)
+    elif answer.measured:
         html.p(f"\N{CHECK MARK} The gate lets {answer.version} pass.").classes("good")
+    if UNMEASURED in answer.objections:
+        _unmeasured()
+
+
+def _unmeasured() -> None:
+    """Say that the gate knows little, and what lets it know more."""
+    html.p("! Not measured: the gate has no labelled images here, and compared what both recorded.").classes(
+        "warn"
+    )
+    with html.p():
+        html.span("To have both measured, write the line ")
+        html.code('gate_images = "/srv/labelled"')
+        html.span(" below ")
+        html.code("[model]")
+        html.span(" in config.toml, with a folder of yours that has a folder of photos for each class.")
 
 
 def _objections(against: Sequence[str]) -> None:

@@ -12,11 +12,11 @@ from nicegui import events, html, ui
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard import quality_cards
-from dashboard.access import UNREADABLE, inbox_name, trouble
+from dashboard.access import UNREADABLE, trouble
 from dashboard.downloads import csv_text
 from dashboard.fields import VALUE
 from dashboard.figures import figure
-from dashboard.frame import frame, note
+from dashboard.frame import frame, note, nothing_yet
 from dashboard.plots import STYLE
 from dashboard.plotted import csv_lines
 from dashboard.populations import standing_of
@@ -90,7 +90,7 @@ async def _quality(site: Site, choice: Choice) -> None:
         if found.quality.headline.jobs:
             _Accuracy(site, found).make()
         else:
-            note(_empty(settings, choice), "empty")
+            _empty(settings, found)
         _show(found, choice, now)
     await ui.context.client.connected()
     ui.run_javascript(TO_ITS_PLACE)
@@ -130,10 +130,11 @@ def _told(choice: Choice, found: Found, now: datetime) -> str:
     return f"{whose} opened {since} {until}, UTC.{model}{alerts}".replace("  ", " ")
 
 
-def _empty(settings: Settings, choice: Choice) -> str:
-    if choice == Choice("all"):
-        return f"No job yet: drop a folder of photos into {inbox_name(settings)}."
-    return "No job is like that: choose a longer period, another source, or another model."
+def _empty(settings: Settings, found: Found) -> None:
+    if found.sources:
+        note("No job is like that: choose a longer period, another source, or another model.", "empty")
+    else:
+        nothing_yet("job", settings)
 
 
 def _choices(choice: Choice, found: Found) -> None:
@@ -144,8 +145,9 @@ def _choices(choice: Choice, found: Found) -> None:
                 if choice.period == period:
                     link.props("aria-current=true")
         _days(choice)
-        _select("Source", "source", choice, found.sources)
-        _select("Model", "model", choice, found.models)
+        with html.div().classes("bar-row together"):
+            _select("Source", "source", choice, found.sources)
+            _select("Model", "model", choice, found.models)
 
 
 def _days(choice: Choice) -> None:

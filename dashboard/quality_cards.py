@@ -26,14 +26,16 @@ def first(found: Found) -> None:
         return
     side = "" if not bound else "; above" if (estimate.value or 0) >= bound else "; below"
     known = f"{side} the {percent(bound)} that are expected" if bound else ""
-    card("Expected accuracy", percent(estimate.value), f"{_interval(estimate)}{known}")
+    whole = f"{_interval(estimate)}, all {count(estimate.images, 'images')} together"
+    card("Expected accuracy", percent(estimate.value), f"{whole}{known}")
 
 
 def others(found: Found) -> None:
     """Make the other cards."""
     h, alerts = found.quality.headline, found.quality.alerts
     opened = sum(one.state == "open" for one in alerts)
-    card("Open alerts", count(opened), f"{count(len(alerts) - opened)} closed in the period")
+    sign, kind = ("\N{WARNING SIGN} ", "bad") if opened else ("", "")
+    card("Open alerts", f"{sign}{count(opened)}", f"{count(len(alerts) - opened)} closed in the period", kind)
     card("Images answered", count(h.stored), f"of {count(h.images)} seen, in {count(h.jobs, 'jobs')}")
     card("Suspect", count(h.suspect), f"{percent(h.suspect / h.stored)} of them" if h.stored else "")
     answered = h.stored + h.failed

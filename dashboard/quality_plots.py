@@ -210,8 +210,9 @@ def reliability(reviewed: Reviewed) -> Plot | None:
     return Plot(
         axes.title,
         plots.reliability(axes, bins),
-        note="Numbers are images: answers that chance drew, without suspects. On the dashed line confidence"
-        " means what it says.",
+        note="Bars: the share that was right. Dots: the same at the images' mean confidence; on the"
+        " dashed line confidence means what it says. Numbers: the images, answers that"
+        " chance drew, without suspects.",
         name="reliability",
         columns=["confidence", "images", "mean confidence", "right"],
         rows=rows,

@@ -3,7 +3,6 @@
 from nicegui import html
 
 from broker.doubts import BETWEEN_REASONS, doubt
-from broker.settings import Settings
 from dashboard.answers import called
 from dashboard.frame import address, bar, card, picture
 from dashboard.originals import photo
@@ -46,17 +45,14 @@ def model_said(asked: Asked) -> None:
         html.p(called(asked.said.label, asked.said.reviewer, asked.said.reviewed_at)).classes("people")
 
 
-def nothing_left(settings: Settings, *, empty: bool, some: bool) -> str:
-    """Return what to do where no image is left, or none was there; `some`: the address had named them."""
+def nothing_left(*, empty: bool) -> str:
+    """Return what to do where no image is left, or none is like what the address names."""
     if not empty:
         return (
             "Nothing is left to ask: every image here is answered, or you skipped it."
             " Skipped images come again when you load this page anew."
         )
-    if some:
-        return "No image is like that: it may have been deleted with old data. Review others."
-    inbox = settings.ingest_agent.inbox
-    return f"No image yet. Drop photos, or a folder of photos, into {inbox}: then come back."
+    return "No image is like that: it may have been deleted with old data. Review others."
 
 
 def progress(now: Progress, given: int) -> None:

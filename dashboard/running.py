@@ -33,6 +33,15 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 def rows(now: Present, broker: RunningBroker | None, costs: Costs, *, is_admin: bool) -> list[Row]:
     """Return a row for each service, the broker that `up` runs, and the page itself."""
+    costs = {**costs, ("dashboard", "main"): Cost("ok", "", _own_memory(), time.process_time())}
+    return [
+        _row(one, costs.get((one.service, one.instance)), now, is_admin=is_admin)
+        for one in known(now, broker)
+    ]
+
+
+def known(now: Present, broker: RunningBroker | None) -> list[Status]:
+    """Return the broker that `up` runs, each service that has said something, and the page itself."""
     own = Status(
         service="dashboard",
         instance="main",
@@ -42,9 +51,7 @@ def rows(now: Present, broker: RunningBroker | None, costs: Costs, *, is_admin: 
         version=VERSION,
         since=STARTED_AT,
     )
-    known = [*_broker(broker, is_there=now.connected), *now.services, own]
-    costs = {**costs, ("dashboard", "main"): Cost("ok", "", _own_memory(), time.process_time())}
-    return [_row(one, costs.get((one.service, one.instance)), now, is_admin=is_admin) for one in known]
+    return [*_broker(broker, is_there=now.connected), *now.services, own]
 
 
 def show(found: list[Row]) -> None:

@@ -43,15 +43,19 @@ def cards(found: Machine) -> None:
                 f"{count(database.totals.jobs, 'jobs')}",
             )
             if database.is_file and latest is not None:
-                card("Last backup", *_age(latest.backup_at, found.at))
-                card("Last check", *_age(latest.check_at, found.at))
+                card("Last backup", *_age(latest.backup_at, found.at, is_new=found.is_new))
+                card("Last check", *_age(latest.check_at, found.at, is_new=found.is_new))
         for one in found.disks[:1]:
             card("Free on disk", size(one.room.free_bytes), f"of {size(one.room.whole_bytes)}")
 
 
-def _age(then: datetime | None, now: datetime) -> tuple[str, str]:
+def _age(then: datetime | None, now: datetime, *, is_new: bool) -> tuple[str, str]:
     if then is None:
-        return "never", "! run ./tailorbird upkeep"
+        return (
+            ("not yet", "the first one is made within a day")
+            if is_new
+            else ("never", "! run ./tailorbird upkeep")
+        )
     late = "! it should be daily" if hours_since(then, now) > STALE_H else ""
     return ago(then, now), late or f"at {_moment(then, now)} UTC"
 

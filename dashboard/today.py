@@ -8,9 +8,12 @@ from nicegui import html, ui
 
 from broker.messages import Status
 from broker.settings import Settings
-from dashboard.access import UNREADABLE, Role, here, inbox_name
-from dashboard.frame import Table, card, frame, note
+from broker.up_record import running_broker
+from dashboard import running
+from dashboard.access import UNREADABLE, Role, here
+from dashboard.frame import Table, card, frame, note, nothing_yet
 from dashboard.parts import Parts
+from dashboard.quality_alerts import title_of
 from dashboard.site import Site
 from dashboard.tiles import tiles
 from dashboard.watch import Present, Stored
@@ -24,7 +27,8 @@ SERVICES = Table(
     right=("Process",),
     wide=("Up since (UTC)", "Process", "Machine", "Release"),
 )
-ALERTS = Table("Open alerts", ("What", "Since (UTC)", "Lasts", "Job"), wide=("Lasts",))
+ALERTS = Table("Open alerts", ("Alert", "What was seen", "Since (UTC)", "Lasts"), wide=("Lasts",))
+WARNING = "\N{WARNING SIGN}"
 GONE = {"offline", "stopped"}
 STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 
@@ -46,7 +50,6 @@ class _Today:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._is_admin = here().role >= Role.ADMIN
-        self._inbox = inbox_name(site.settings)
         self._holding = False
         self._parts = Parts("troubles", "figures", "alerts")
         with html.div().classes("bar-row end"):
@@ -70,7 +73,11 @@ class _Today:
         self._parts.show("troubles", troubles, lambda: _told(troubles))
         cards = figures(now)
         self._parts.show("figures", cards, lambda: _cards(cards))
-        rows = [_service(one, now, self._site.settings, is_admin=self._is_admin) for one in now.services]
+        broker = await asyncio.to_thread(running_broker, self._site.settings.paths.state)
+        rows = [
+            _service(one, now, self._site.settings, is_admin=self._is_admin)
+            for one in running.known(now, broker)
+        ]
         self._parts.show("services", rows, lambda: _services(rows))
         if stored is None:
             return
@@ -82,10 +89,7 @@ class _Today:
         if stored.latest:
             tiles(self._site, stored.latest, stored.pictures, folders=stored.folders)
         else:
-            said = (
-                f"No image yet. Drop photos, or a folder of photos, into {self._inbox}, or on the page Drop"
-            )
-            note(f"{said}: they appear here.", "empty")
+            nothing_yet("image", self._site.settings, ". They appear here")
 
 
 def _troubles(now: Present, *, is_admin: bool) -> list[str]:
@@ -111,12 +115,16 @@ def figures(now: Present) -> list[tuple[str, str, str]]:
     waiting = stored.backlog
     age_s = seconds_between(waiting.since, stamp_of(now.at)) if waiting.since else 0.0
     since = f"the oldest job is open for {lasting(age_s // 10 * 10)}" if waiting.images else "nothing waits"
+    backlog = count(waiting.images, "images"), since
+    if not any((one.service, one.state) == ("store", "online") for one in now.services):
+        backlog = NONE, "not known: no store is online"
     model = [("Model", now.model, "")] if now.model else []
+    alerts = f"{WARNING} {count(stored.open_alerts)}" if stored.open_alerts else count(0)
     return [
         ("Speed", f"{stored.last_minute / 60:,.1f}{SPACE}images/s", "the mean of the last minute"),
         ("Last hour", count(stored.last_hour, "images"), f"{count(stored.last_minute)} in the last minute"),
-        ("Backlog", count(waiting.images, "images"), since),
-        ("Open alerts", count(stored.open_alerts), _which(stored)),
+        ("Backlog", *backlog),
+        ("Open alerts", alerts, _which(stored)),
         ("Jobs", count(stored.jobs), "in all"),
         *[
             ("Canary", lasting(one.latency_s), f"{one.source}, at {at(one.stored_at, now.at)} UTC")
@@ -137,15 +145,17 @@ def _which(stored: Stored) -> str:
 def _cards(figures: Sequence[tuple[str, str, str]]) -> None:
     with html.dl().classes("cards"):
         for name, value, more in figures:
-            card(name, value, more)
+            card(name, value, more, "bad" if value.startswith(WARNING) else "")
 
 
 def last_sign(one: Status, now: Present, settings: Settings) -> str:
     """Return when a service was last there, as closely as the broker tells.
 
     A service says nothing while it is well: its keep-alives reach the broker, which publishes its last will
-    where none came for one and a half of their intervals.
+    where none came for one and a half of their intervals. The page itself, and the broker, are there or not.
     """
+    if one.service in {"broker", "dashboard"}:
+        return NONE if one.state in GONE else "now"
     if one.state not in GONE:
         own = getattr(getattr(settings, one.service, None), "keepalive_s", settings.broker.keepalive_s)
         return f"within {1.5 * own:g}{SPACE}s"
@@ -162,9 +172,6 @@ def _service(one: Status, now: Present, settings: Settings, *, is_admin: bool) -
 
 
 def _services(rows: Sequence[tuple[str, ...]]) -> None:
-    if not rows:
-        note("No service has said anything: start them with ./tailorbird up.", "empty")
-        return
     with SERVICES.made():
         for row in rows:
             SERVICES.row(*row)
@@ -176,6 +183,5 @@ def _alerts(now: Present, stored: Stored) -> None:
     html.h2("Open alerts")
     with ALERTS.made():
         for one in stored.alerts:
-            said = f"{one.rule}: {one.detail}"
-            cells = (said, at(one.opened_at, now.at), lasting(one.lasted_s(now.at)), one.job_id or NONE)
+            cells = (title_of(one), one.detail, at(one.opened_at, now.at), lasting(one.lasted_s(now.at)))
             ALERTS.row(*cells, href=f"/quality#alert-{one.alert_id}")

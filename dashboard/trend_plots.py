@@ -10,12 +10,20 @@ from dashboard.plots import Aside, Axes, Frame
 from dashboard.plotted import Cell, Drift, Plot, Share, share
 from dashboard.quality_alerts import ByPlot, anchor, marks
 from dashboard.quality_plots import ACROSS, confusion, floor, series_of, step_texts
+from store.estimates import Estimate
 from store.report_contents import Quality
 from store.report_figures import DAY, HOUR, JOB, MONTH
 from store.report_reviews import Reviewed
 from store.trends import Trends
 
 NONE = Markup("")
+PIXELS = {
+    "brightness": "the mean of all pixels",
+    "dark": "the share of pixels that are all but black",
+    "extent": "the longest side of what is not black",
+    "roughness": "the mean step between neighbouring pixels",
+}
+"""What the statistics of the pixels measure."""
 WITHIN = {MONTH: "month", DAY: "day", HOUR: "hour", JOB: "job"}
 
 
@@ -24,17 +32,15 @@ def expected(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot
     estimates, bound = list(trends.expected.values()), trends.bound or None
     keys, steps = list(trends.expected), step_texts(trends.expected)
     title, across = "Expected accuracy", ACROSS[contents.step]
+    least = f"{monitor.least_images} images of one {WITHIN[contents.step]} that are not suspect"
     if not any(one.enough for one in estimates):
-        enough = (
-            f"It takes {monitor.least_images} images of one {WITHIN[contents.step]} that are not suspect."
-        )
-        return Plot(title, NONE, name="expected-accuracy", note=enough)
+        return Plot(title, NONE, name="expected-accuracy", note=f"It takes {least}.")
     rows: list[list[Cell]] = [
         [
             step,
             *map(share, (one.value, one.low, one.high, bound)),
             one.images,
-            _believed(trends, key) if one.enough else "",
+            stands(one, trusted=trends.trusted[key], least=monitor.least_images),
         ]
         for key, step, one in zip(keys, steps, estimates, strict=True)
     ]
@@ -48,20 +54,27 @@ def expected(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot
     axes = Axes(title, "share that is probably right", across, percent=True)
     values = [one.value for one in estimates]
     known = f"Dashed: the {Share(bound)} that are expected. " if bound else ""
+    few = sum(not one.enough for one in estimates)
+    missing = f" Fewer than {least}: no estimate, in {few:,} of {len(estimates):,}." if few else ""
+    unsure = not all(trends.trusted[key] for key, one in zip(keys, estimates, strict=True) if one.enough)
+    hollow = " Hollow: unreliable, as there were many suspects, or unusual pixels." if unsure else ""
     return Plot(
         title,
         plots.lines(axes, steps, values, frame, bound=bound, aside=aside),
         note=f"{known}The band holds the truth in 95 of 100 cases, as long as the images are like those that"
-        " the model was validated on; do not believe hollow points: too many suspects, or other pixels.",
+        f" the model was validated on.{hollow}{missing}",
         name="expected-accuracy",
-        columns=[across, "expected", "low", "high", "bound", "images", "believed"],
+        columns=[across, "expected", "low", "high", "bound", "images", "estimate"],
         rows=rows,
         keys=keys,
     )
 
 
-def _believed(trends: Trends, key: str) -> str:
-    return "yes" if trends.trusted[key] else "no"
+def stands(one: Estimate, *, trusted: bool, least: int) -> str:
+    """Say whether an estimate is one to go by, and if not, why."""
+    if not one.enough:
+        return f"none: fewer than {least} images"
+    return "reliable" if trusted else "unreliable: many suspects, or unusual pixels"
 
 
 def suspect(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot) -> Plot:
@@ -171,7 +184,7 @@ def pixels(contents: Quality, trends: Trends, monitor: Monitor, alerts: ByPlot) 
         aside = Aside(marks=marks(alerts.get(place, ()), keys))
         row = [values.get(key) for key in keys]
         picture = plots.lines(axes, steps, row, frame, bound=limit, series=2, aside=aside)
-        panels.append(Plot(name, picture, name=place))
+        panels.append(Plot(name.capitalize(), picture, note=PIXELS.get(name, ""), name=place))
     rows: list[list[Cell]] = [
         [step, *(_drift(values.get(key)) for values in known.values()), _drift(limit)]
         for key, step in zip(keys, steps, strict=True)

@@ -104,9 +104,7 @@ class Uploads:
         """Plan an upload and make its place. Raises Refused."""
         self.sweep()
         name = folder_name(folder, self._ignored)
-        plan = planned(declared, self.limits, self._ignored)
-        if not plan.files:
-            raise Refused(400, "There is no file among them that could be an image.")
+        plan = self.plan(declared)
         with self._lock:
             if len(self._under_way) >= MOST:
                 raise Refused(429, f"{MOST} uploads are under way already: try again when one is through.")
@@ -118,6 +116,13 @@ class Uploads:
             made = Upload(secrets.token_urlsafe(16), who, name, plan, place)
             self._under_way[made.key] = made
         return made
+
+    def plan(self, declared: Sequence[tuple[str, int]]) -> Plan:
+        """Return what would come of these files, and what would be left out. Raises Refused."""
+        found = planned(declared, self.limits, self._ignored)
+        if not found.files:
+            raise Refused(400, "There is no file among them that could be an image.")
+        return found
 
     def of(self, key: str, who: str) -> Upload:
         """Return an upload. Raises Refused unless it is under way, and this person's own."""

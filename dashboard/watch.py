@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from broker.connection import Capabilities
 from broker.errors import SettingsError
-from broker.flow import canary_troubles, service_troubles
 from broker.messages import ModelAnnouncement, Status
 from broker.reader import Reader
 from broker.settings import Settings
 from broker.topics import Topics
+from dashboard.standstill import standstill
 from store import browsing, dropped, job_list, queries
 from store.browsing import Backlog, Seen
 from store.queries import AlertRow, CanaryRow
@@ -146,7 +146,7 @@ class Watch:
         told = [_as_dict(one) for one in services]
         canaries = None if stored is None else [asdict(one) for one in stored.canaries]
         every_s = self._settings.ingest_agent.canary_s
-        return service_troubles(told) + canary_troubles(told, canaries, every_s, at)
+        return standstill(told, canaries, every_s, at)
 
     def _ask(self, at: datetime) -> Stored:
         with queries.reading(self._settings.store) as connection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from broker.messages import ModelAnswer, ModelDifference, ModelRequest, now
+from broker.messages import UNMEASURED, ModelAnswer, ModelDifference, ModelRequest, now
 from broker.settings import Model
 from model import registry
 from model.manifest import (
@@ -26,7 +26,6 @@ Measure = Callable[[Path, Path, Path], list[Difference]]
 
 KNOWN_S = 600.0
 """How long a measurement stands: who promotes after a try is judged by the figures that were shown."""
-UNMEASURED = "nothing was measured: [model] gate_images names no labelled images"
 GATE_SAYS_MORE = "the gate says more by now than was shown: look again"
 OTHER_IMAGES = "the bundles recorded nothing on the same validation images"
 

@@ -54,6 +54,8 @@ def test_folder_that_is_picked_becomes_a_job_whose_photos_are_seen(
     tab.goto("/drop")
     tab.locator("input[webkitdirectory]").set_input_files(source)
     expect(tab.get_by_label("Name of the folder")).to_have_value("autumn", timeout=WAIT_MS)
+    expect(tab.get_by_text("2 files will be left out:")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text(re.compile(r"5\s+of 7\s+files"))).to_be_visible()
     put(tab, "autumn")
     expect(tab.get_by_text("2 files were left out:")).to_be_visible()
     expect(tab.get_by_text("the agent passes them over")).to_have_count(2)
@@ -86,6 +88,8 @@ def test_photos_that_are_dragged_into_the_page_land_in_the_inbox(page: Page, tab
     expect(tab.get_by_label("Name of the folder")).to_have_value(name, timeout=WAIT_MS)
     put(tab, "dragged")
     until((page.inbox / "dragged" / "b_.png").exists, 10.0)
+    failed = tab.get_by_role("region", name="dragged").get_by_role("link", name="2 failed: which and why")
+    expect(failed).to_have_attribute("href", re.compile("^/job.job_id="), timeout=40_000)
     assert b"hello" == (page.inbox / "dragged" / "a.png").read_bytes()
 
 

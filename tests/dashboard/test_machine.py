@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from broker import upkeep_record
-from broker.settings import Metrics, Settings
+from broker.settings import Metrics, Settings, Store
 from broker.settings_reader import read_settings
 from dashboard import machine
 from dashboard.costs import Cost, cost_of
 from dashboard.machine import Changed
 from store.database import file_of, writing_engine
+from store.footprint import Footprint, footprint
+from store.queries import Connection
 from store.upgrading import upgrade
 
 
@@ -29,13 +32,19 @@ def own(tmp_path: Path) -> Settings:
     return settings
 
 
-def test_old_backup_and_check_are_troubles(own: Settings) -> None:
-    """By the bounds of `doctor`; none at all is one as well."""
+def test_old_backup_and_check_are_troubles(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the bounds of `doctor`; none at all is one from the database's second day on."""
+    assert [] == machine.look(own).troubles
+
+    def old(connection: Connection, settings: Store) -> Footprint:
+        return replace(footprint(connection, settings), oldest_at="2026-01-01T00:00:00.000Z")
+
+    monkeypatch.setattr(machine, "footprint", old)
     assert "neither a backup nor a check" in " ".join(machine.look(own).troubles)
     own.upkeep.backups.mkdir()
     (own.upkeep.backups / "tailorbird-20261127T000000Z.db").touch()
-    old = (datetime.now(UTC) - timedelta(days=3)).isoformat()
-    upkeep_record.write(own.paths.state, backup_at=upkeep_record.stamp(), check_at=old)
+    before = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+    upkeep_record.write(own.paths.state, backup_at=upkeep_record.stamp(), check_at=before)
     found = machine.look(own)
     assert ["The latest check of the whole database is 3 days old"] == [
         one.split(":")[0] for one in found.troubles

@@ -43,6 +43,8 @@ def test_bundle_is_promoted_against_the_gate_and_rolled_back(page: Page, tab: Ta
     tab.get_by_role("button", name=f"Try {CANDIDATE} at the gate").click()
     expect(tab.get_by_text("The gate has something against")).to_be_visible(timeout=STEP_MS)
     expect(tab.get_by_text("Accuracy falls from 95.30% to 94.12%")).to_be_visible()
+    expect(tab.get_by_text("Not measured:")).to_be_visible()
+    expect(tab.get_by_text('gate_images = "/srv/labelled"')).to_be_visible()
     promote.click()
     window = tab.locator(".detail")
     yes = window.get_by_role("button", name="Promote", exact=True)

@@ -79,7 +79,8 @@ def test_quality_keeps_the_source_in_the_address(tab: Tab) -> None:
 def test_alert_leads_to_its_explanation_and_its_plot_and_back(alert: str, tab: Tab) -> None:
     """From Today to the alert, from there to the plot of its class, and from the plot to the alert."""
     tab.goto("/")
-    tab.get_by_role("link", name="class-accuracy: expected accuracy of Bag").click()
+    expect(tab.locator(".card dd.bad")).to_have_text("\N{WARNING SIGN} 1", timeout=WAIT_MS)
+    tab.get_by_role("link", name="Accuracy of a class: Bag").click()
     told = tab.locator(f"#alert-{alert}")
     expect(told.get_by_text("The model is less sure")).to_be_in_viewport(timeout=WAIT_MS)
     expect(told.get_by_role("img", name="Mean confidence of Bag")).to_be_visible()

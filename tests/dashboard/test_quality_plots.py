@@ -13,6 +13,8 @@ from dashboard.plotted import Amount, Plot, Share, csv_lines
 from dashboard.quality_alert_cards import alert_cards
 from dashboard.quality_alerts import RULES, by_plot, marks, place_of
 from dashboard.quality_choice import Choice, choice_of
+from dashboard.trend_plots import stands
+from store.estimates import around, not_enough
 from store.queries import AlertRow
 from store.report_figures import Scope
 
@@ -116,3 +118,10 @@ def test_plots_are_drawn_without_a_web_server() -> None:
     """The report needs none of the page's packages."""
     script = "import sys, dashboard.trend_plots, dashboard.figures; print('nicegui' in sys.modules)"
     assert b"False\n" == subprocess.check_output([sys.executable, "-c", script])
+
+
+def test_step_without_an_estimate_says_why() -> None:
+    """And one that is none to go by does, too."""
+    assert "none: fewer than 50 images" == stands(not_enough(42), trusted=True, least=50)
+    assert "reliable" == stands(around(0.9, 0.05, 60), trusted=True, least=50)
+    assert stands(around(0.9, 0.05, 60), trusted=False, least=50).startswith("unreliable: many suspects")

@@ -26,7 +26,7 @@ SEVEN = """() => { const nav = document.querySelector(".top nav");
 def test_system_says_what_the_line_stands_on(page: Page, tab: Tab) -> None:
     """Database, upkeep, broker, disks, services with what they cost, what was set; exports follow a time."""
     tab.goto("/system")
-    expect(tab.get_by_role("status")).to_contain_text("neither a backup nor a check", timeout=WAIT_MS)
+    expect(tab.get_by_role("status")).to_contain_text("are in order", timeout=WAIT_MS)
     text = tab.locator(".page")
     for said in (
         str(page.inbox.parent / "tailorbird.db"),

@@ -38,9 +38,18 @@ def test_open_alerts_are_counted_though_not_all_are_listed() -> None:
     """The card says which are."""
     one = AlertRow("a", "backlog", "", "open", 1.0, 1.0, "", SINCE, None, "")
     assert ("0", "none") == card(present(), "Open alerts")
-    assert ("1", "listed below") == card(present(alerts=[one], open_alerts=1), "Open alerts")
+    assert ("\N{WARNING SIGN} 1", "listed below") == card(present(alerts=[one], open_alerts=1), "Open alerts")
     many = present(alerts=[one] * 20, open_alerts=25)
-    assert ("25", "the newest 20 are listed below") == card(many, "Open alerts")
+    assert ("\N{WARNING SIGN} 25", "the newest 20 are listed below") == card(many, "Open alerts")
+
+
+def test_backlog_is_not_known_while_no_store_is_online() -> None:
+    """What the database says of it is old."""
+    assert ("\N{EN DASH}", "not known: no store is online") == card(present(), "Backlog")
+    store = Status(
+        service="store", instance="main", state="online", pid=1, host="here", version="1", since=SINCE
+    )
+    assert ("0 images", "nothing waits") == card(replace(present(), services=(store,)), "Backlog")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,7 @@ def test_open_alerts_are_counted_though_not_all_are_listed() -> None:
         ("predictor_service", "online", "within 4.5 s"),
         ("store", "offline", "before 11:30:00"),
         ("store", "stopped", "before 11:30:00"),
+        ("dashboard", "online", "now"),
     ],
 )
 def test_last_sign_of_life_is_what_the_broker_vouches_for(

@@ -12,7 +12,7 @@ import pytest
 from broker.connection import Delivery
 from broker.line import Line
 from broker.memory import MemoryBroker
-from broker.messages import Event, ModelAnswer, ModelRequest, decode, encode, now
+from broker.messages import UNMEASURED, Event, ModelAnswer, ModelRequest, decode, encode, now
 from broker.settings import Model
 from broker.topics import Topics
 from model.bundle import new_bundle, seal
@@ -20,7 +20,6 @@ from model.manifest import current_version
 from model.measuring import GateTroubleError
 from model.registry import Difference, promote
 from predictor_service.promotions import Promotions, place_of
-from predictor_service.verdicts import UNMEASURED
 from tests.model.test_manifest import MANIFEST
 from tests.waiting import until
 
