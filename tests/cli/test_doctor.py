@@ -367,5 +367,5 @@ def test_doctor_of_a_line_that_runs_finds_nothing_bad(line: RunningUp, cli: RunC
     assert [] == [one for one in found if one["state"] == "bad"]
     assert 0 == done.returncode
     said = [one["said"] for one in found]
-    assert 6 == sum(text.startswith("the broker lets ") for text in said)
+    assert 7 == sum(text.startswith("the broker lets ") for text in said)
     assert any("gives its golden answers" in text for text in said)

@@ -54,7 +54,7 @@ def passwords(settings: Settings) -> set[str]:
     """Return every service's password."""
     files = list(settings.broker.credentials.iterdir())
     found = {file.read_text().strip().partition(":")[2] for file in files}
-    assert 6 == len(found)
+    assert 7 == len(found)
     return found
 
 
