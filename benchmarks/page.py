@@ -46,10 +46,12 @@ from store.writer import Writer
 from tests.waiting import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-BUNDLE = ROOT / "model" / "bundles" / "2026-11-27-4a1c382"
+BUNDLES = ROOT / "model" / "bundles"
+BUNDLE = BUNDLES / (BUNDLES / "current").read_text("utf-8").strip()
 ADDRESSES = ("/", "/jobs", "/job?job_id={job}", "/job?job_id={job}&order=doubt&page=100", "/quality",
              "/quality?period=24h", "/quality?period=all", "/quality?period=all&source=shop&model=m2",
-             "/quality.csv?plot=confidence")  # fmt: skip
+             "/quality.csv?plot=confidence", "/drop", "/review", "/models", "/models?a=m1&b=m2", "/system",
+             "/events")  # fmt: skip
 BIG, USUAL, BATCH = 10_000, 800, 256
 DAYS = 60
 REVIEWS = 600
