@@ -139,3 +139,11 @@ def line(mosquitto_program: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     running = RunningUp(tmp_path_factory.mktemp("line"))
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def hangup_is_heard() -> Iterator[None]:
+    """Not ignored, as it is under nohup for the tests and all that they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -10,6 +10,7 @@ from cli.ending import Ending
 from cli.hangup import _is_gone
 
 
+@pytest.mark.usefixtures("hangup_is_heard")
 def test_hangup_ends_a_command_and_reloads_a_line() -> None:
     """Only `up` has something to reload."""
     with Ending() as ending:

@@ -228,6 +228,7 @@ def test_up_that_is_stopped_leaves_no_process_and_no_record(config: Path, start:
     assert not (state / "up.json").exists()
 
 
+@pytest.mark.usefixtures("hangup_is_heard")
 def test_hangup_of_up_reloads_the_services(config: Path, start: Start, cli: RunCli) -> None:
     """The same processes go on, with what was changed."""
     up = start("up", "--config", str(config))
