@@ -18,7 +18,7 @@ from tests.ingest_agent.workbench import LABEL, TOPICS, Workbench, with_settings
 
 def test_unanswered_batches_go_out_again_after_a_restart(make_bench: MakeBench) -> None:
     """Same jobs, same batches, same bytes; and each image has one row in the end."""
-    bench = make_bench(batch_images=4, window=8)
+    bench = make_bench(batch_images=4, window=16)
     bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 10)
@@ -37,7 +37,7 @@ def test_unanswered_batches_go_out_again_after_a_restart(make_bench: MakeBench) 
 
 def test_restart_counts_nothing_as_sent_twice(make_bench: MakeBench) -> None:
     """Three batches are out when the agent is killed: in the end seen = sent = stored + failed."""
-    bench = make_bench(batch_images=4, window=8)
+    bench = make_bench(batch_images=4, window=16)
     bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 12)
@@ -246,7 +246,7 @@ def test_return_of_a_predictor_calls_for_what_it_may_have_lost(make_bench: MakeB
 
 def test_window_bounds_what_is_unanswered_and_what_is_read(make_bench: MakeBench) -> None:
     """However large the folder, no more is in hand than the window and the readers hold."""
-    bench = make_bench(batch_images=8, window=3, resend_min_s=30.0)
+    bench = make_bench(batch_images=8, window=3, linger_ms=2000.0, resend_min_s=30.0)
     agent = bench.start()
     bench.other.silent = True
     bench.drop_folder("f", 900)
