@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
-from dashboard.plotted import Cell, Plot
+from broker.spreadsheet import Cell
+from dashboard.plotted import Plot
 from dashboard.quality_alerts import ByPlot, title_of
 from store.queries import AlertRow
 

@@ -1,13 +1,11 @@
 """A plot with its figures: the picture, the table behind it, and the CSV of exactly what it shows."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from broker.spreadsheet import safe_cell
+from broker.spreadsheet import Cell, csv_line
 
 PERCENT_DIGITS, DIGITS = 2, 4
 
@@ -34,9 +32,6 @@ class Drift(float):
     def __str__(self) -> str:
         """Return it with two digits, as alerts have it."""
         return f"{self:.2f}"
-
-
-Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -67,21 +62,17 @@ def csv_lines(plot: Plot) -> Iterator[str]:
     """Yield a plot's figures as lines of CSV, the header first; shares in percent."""
     rows = plot.rows
     in_percent = {at for row in rows for at, cell in enumerate(row) if isinstance(cell, Share)}
-    yield _line([f"{name}, %" if at in in_percent else name for at, name in enumerate(plot.columns)])
+    yield csv_line(
+        map(_written, [f"{name}, %" if at in in_percent else name for at, name in enumerate(plot.columns)])
+    )
     for number, row in enumerate(rows):
         first = plot.keys[number] if plot.keys else row[0]
-        yield _line([first, *row[1:]])
-
-
-def _line(cells: Sequence[Cell]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow([_written(cell) for cell in cells])
-    return out.getvalue()
+        yield csv_line(map(_written, [first, *row[1:]]))
 
 
 def _written(cell: Cell) -> Cell:
     if isinstance(cell, str):
-        return safe_cell(cell.replace("\N{NO-BREAK SPACE}", " "))
+        return cell.replace("\N{NO-BREAK SPACE}", " ")
     if isinstance(cell, Share):
         return round(100 * float(cell), PERCENT_DIGITS)
     return round(float(cell), DIGITS) if isinstance(cell, float) else cell

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from broker.spreadsheet import Cell
 from dashboard import plots
 from dashboard.plots import Aside, Axes, Frame
-from dashboard.plotted import Amount, Cell, Plot, Share, share
+from dashboard.plotted import Amount, Plot, Share, share
 from dashboard.quality_alerts import ByPlot, anchor, marks
 from store.report_contents import Quality
 from store.report_figures import DAY, HOUR, JOB, MONTH, PARTS

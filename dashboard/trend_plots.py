@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from broker.settings import Monitor
+from broker.spreadsheet import Cell
 from dashboard import plots
 from dashboard.plots import Aside, Axes, Frame
-from dashboard.plotted import Cell, Drift, Plot, Share, share
+from dashboard.plotted import Drift, Plot, Share, share
 from dashboard.quality_alerts import ByPlot, anchor, marks
 from dashboard.quality_plots import ACROSS, confusion, floor, series_of, step_texts
 from store.estimates import Estimate

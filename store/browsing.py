@@ -3,8 +3,6 @@
 How many images a filter leaves is taken from the sums that are kept per job and class: no page counts rows.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +11,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from broker.spreadsheet import safe_cell
+from broker.spreadsheet import csv_line
 from store.exports import note_of, percent, with_one_digit
 from store.kept import kept_batch
 from store.png import png
@@ -142,18 +140,12 @@ def csv_lines(connection: Connection, wanted: Wanted) -> Iterator[str]:
     p = predictions.c
     ours = (p.image, p.label, p.confidence, p.verdict, p.reasons, p.model_version, p.predicted_at)
     shares = [p[name] for name in PROBABILITIES]
-    yield _line(["image", "item", "confidence_percent", "model", "time", "note", *CLASSES])
+    yield csv_line(["image", "item", "confidence_percent", "model", "time", "note", *CLASSES])
     for row in stream(connection, _wanted([*ours, *shares], wanted)):
         image, label, confidence, verdict, reasons, model, at, *cells = tuple(row)
         note = note_of(verdict, reasons)
         percents = [percent(None if cell is None else cell / MILLION) for cell in cells]
-        yield _line([image, label, with_one_digit(confidence), model, at, note, *percents])
-
-
-def _line(cells: Sequence[str | float | None]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-    return out.getvalue()
+        yield csv_line([image, label, with_one_digit(confidence), model, at, note, *percents])
 
 
 def backlog(connection: Connection) -> Backlog:

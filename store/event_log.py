@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from store.exports import csv_lines
+from broker.spreadsheet import csv_lines
 from store.queries import Connection, EventRow, job, stream
 from store.schema import events
 from store.times import moment, stamp_of

@@ -3,7 +3,6 @@
 Times are ISO 8601 in UTC, confidences in percent, and no cell runs in a spreadsheet.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 
-from broker.spreadsheet import safe_cell
+from broker.spreadsheet import Cell, csv_lines
 from store.queries import stream
 from store.schema import (
     CLASSES,
@@ -28,7 +27,6 @@ from store.schema import (
 )
 from store.times import stamp_of
 
-Cell = str | int | float | None
 PERCENT_DIGITS = 2
 
 
@@ -66,21 +64,6 @@ def lines(connection: sa.Connection, kind: str, filters: Filters) -> Iterator[st
         if getattr(filters, field.name) is not None and field.name in _UNFIT.get(kind, ()):
             raise UnfitFilterError(f"{kind} cannot be chosen by {field.name}")
     return csv_lines(KINDS[kind](connection, filters))
-
-
-def csv_lines(rows: Iterable[Iterable[Cell]]) -> Iterator[str]:
-    """Yield rows as lines of CSV, safe for a spreadsheet."""
-    writer = csv.writer(_Echo())
-    for row in rows:
-        line: str = writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
-        yield line
-
-
-class _Echo:
-    """What `csv` writes to; `writerow` returns what this does."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def _results(connection: sa.Connection, filters: Filters) -> Iterator[Iterable[Cell]]:
