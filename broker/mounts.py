@@ -100,5 +100,15 @@ def mount_now(path: Path | bytes, mounts: Path = MOUNTS) -> Mount:
     return mount_of(os.fsencode(os.path.realpath(path)), found)
 
 
+def rename_leads(one: Path, other: Path) -> bool:
+    """Tell whether a rename leads from one folder into another, which must be there.
+
+    It needs one disk, and one mount of it: of a folder elsewhere systemd makes a mount of its own, even where
+    it lies on the same disk. Raises OSError.
+    """
+    same_disk = one.is_dir() and one.stat().st_dev == other.stat().st_dev
+    return same_disk and mount_now(one) == mount_now(other)
+
+
 def _plain(field: bytes) -> bytes:
     return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.mounts import rename_leads
 from broker.names import text_of
 from broker.places import Ignored, is_ours
 from broker.settings import Settings
@@ -97,7 +98,7 @@ def _beside(inbox: Path, state: Path) -> Path:
     """Choose a folder on the inbox's disk, outside of it if possible: no event for each file."""
     inbox.mkdir(parents=True, exist_ok=True)
     state.mkdir(parents=True, exist_ok=True)
-    return state if state.stat().st_dev == inbox.stat().st_dev else inbox
+    return state if rename_leads(state, inbox) else inbox
 
 
 def _bring(source: bytes, target: bytes) -> None:

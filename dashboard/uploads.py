@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.mounts import mount_now
+from broker.mounts import rename_leads
 from broker.names import text_of
 from broker.places import Ignored
 from broker.settings import Settings
@@ -187,18 +187,14 @@ class Uploads:
         return place
 
     def _beside(self) -> Path:
-        """Choose the state's folder, where a rename leads into the inbox: so no event is seen for each file.
-
-        Two mounts of one disk, which systemd makes of an inbox elsewhere, know no rename between them.
-        """
-        one, other = self._state, self.inbox
-        if one.is_dir() and one.stat().st_dev == other.stat().st_dev and mount_now(one) == mount_now(other):
-            return one
+        """Choose the state's folder, where a rename leads into the inbox: so no event is seen of each."""
+        if rename_leads(self._state, self.inbox):
+            return self._state
         if not self._ignored.name(PREFIX.encode()):
             raise Refused(
                 507, "The inbox lies on a disk of its own, and [ingest_agent] ignore no longer holds `.*`."
             )
-        return other
+        return self.inbox
 
     def check_room(self, size: int) -> None:
         """Refuse what would leave less room on the disk than the store needs. Raises Refused and OSError."""

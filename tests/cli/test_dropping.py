@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from broker import mounts
 from broker.settings import Settings
 from cli.dropping import pack
 from cli.errors import CannotRun
@@ -95,3 +96,14 @@ def test_parcel_that_is_interrupted_leaves_nothing(tmp_path: Path, settings: Set
     with pytest.raises(KeyboardInterrupt):
         pack(fill(tmp_path / "spring", "a.png"), settings, interrupt)
     assert [] == [path for path in settings.paths.state.iterdir() if path.name.startswith(".drop-")]
+
+
+def test_inbox_on_a_mount_of_its_own_is_where_the_parcel_waits(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rename leads from one mount to another, be they of one disk."""
+    monkeypatch.setattr(mounts, "mount_now", str)
+    parcel = pack(fill(tmp_path / "spring", "a.png"), settings)
+    assert settings.ingest_agent.inbox == parcel.waiting.parent.parent
+    parcel.drop()
+    assert ["spring"] == [path.name for path in settings.ingest_agent.inbox.iterdir()]

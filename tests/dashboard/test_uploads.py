@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from broker import mounts
 from broker.settings import Settings
 from dashboard import uploads as module
 from dashboard.arriving import receive
@@ -173,7 +174,7 @@ def test_inbox_on_a_mount_of_its_own_hides_what_is_half_there(
     make_settings: MakeSettings, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No rename leads from one mount to another, be they of one disk; hidden names are not looked into."""
-    monkeypatch.setattr(module, "mount_now", str)
+    monkeypatch.setattr(mounts, "mount_now", str)
     upload = Uploads(make_settings()).begin(ANNA, "spring", [("a.png", 3)])
     assert inbox == upload.place.parent
     with pytest.raises(Refused, match=r"no longer holds `\.\*`"):
