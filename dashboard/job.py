@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from nicegui import html, ui
 
 from broker.errors import SettingsError
-from broker.settings import Settings
 from dashboard.access import Role, here, trouble
 from dashboard.downloads import csv_answer
 from dashboard.frame import Table, address, frame, note, write
@@ -25,7 +24,7 @@ from dashboard.words import at, count
 from store import answers, browsing, queries
 from store.answers import Key, Said
 from store.browsing import ClassCounts, Doubt, Order, Seen, Wanted
-from store.queries import FailureRow, Job
+from store.queries import Job
 
 LOOK_S = 1.0
 PAGE = 48
@@ -96,7 +95,7 @@ class _Shown:
     """The page's parts, which follow an open job until it is closed."""
 
     def __init__(self, site: Site, found: JobFigures, wanted: Wanted, page: int) -> None:
-        self._settings = site.settings
+        self._site = site
         self._found = found
         self.timer: ui.timer | None = None
         self._head = html.div()
@@ -118,7 +117,7 @@ class _Shown:
     async def look(self) -> None:
         """Show what has come since."""
         try:
-            found = await asyncio.to_thread(ask, self._settings, self._found.job.job_id)
+            found = await asyncio.to_thread(ask, self._site.settings, self._found.job.job_id)
         except SettingsError:
             return  # the database is away for a moment, and Today says so
         if found is None or found == self._found:
@@ -142,7 +141,7 @@ class _Shown:
         if self._found.job.failed:
             with self._failures:
                 html.h2("Failures")
-                failures = _Failures(self._settings, self._found.job)
+                failures = _Failures(self._site, self._found.job)
             await failures.show()
 
 
@@ -191,13 +190,12 @@ class _Images:
         wanted, total = self._wanted, browsing.count(self._classes, self._wanted)
         offset = self._pager.offset(total)
 
-        def asked() -> tuple[list[Seen], Pictures, dict[Key, Said]]:
-            with queries.reading(self._site.settings.store) as connection:
-                seen = browsing.images_page(connection, wanted, offset=offset, limit=PAGE)
-                said = answers.said(connection, [(one.job_id, one.image) for one in seen])
-                return seen, browsing.pictures(connection, seen), said
+        def asked(connection: queries.Connection) -> tuple[list[Seen], Pictures, dict[Key, Said]]:
+            seen = browsing.images_page(connection, wanted, offset=offset, limit=PAGE)
+            said = answers.said(connection, [(one.job_id, one.image) for one in seen])
+            return seen, browsing.pictures(connection, seen), said
 
-        seen, pictures, self._selecting.said = await asyncio.to_thread(asked)
+        seen, pictures, self._selecting.said = await self._site.asked(asked)
         self._shown = len(seen)
         self._grid.clear()
         with self._grid:
@@ -266,23 +264,19 @@ class _Images:
 class _Failures:
     """The files that became no prediction, and why."""
 
-    def __init__(self, settings: Settings, of: Job) -> None:
-        self._settings = settings
+    def __init__(self, site: Site, of: Job) -> None:
+        self._site = site
         self._job = of
         self._table = html.div()
         self._pager = Pager(FAILURES_PAGE, "failures", self.show)
 
     async def show(self) -> None:
         """Show a page of them."""
-        offset = self._pager.offset(self._job.failed)
-
-        def asked() -> list[FailureRow]:
-            with queries.reading(self._settings.store) as connection:
-                return browsing.failures_page(
-                    connection, self._job.job_id, offset=offset, limit=FAILURES_PAGE
-                )
-
-        found, now = await asyncio.to_thread(asked), datetime.now(UTC)
+        job_id, offset = self._job.job_id, self._pager.offset(self._job.failed)
+        found = await self._site.asked(
+            lambda connection: browsing.failures_page(connection, job_id, offset=offset, limit=FAILURES_PAGE)
+        )
+        now = datetime.now(UTC)
         self._table.clear()
         with self._table, FAILURES.made():
             for one in found:

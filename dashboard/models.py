@@ -234,12 +234,8 @@ def _ask(settings: Settings) -> tuple[Shelf, dict[str, Answered], SettingsError 
 
 
 async def _accuracy(site: Site, version: str) -> Estimate:
-    def asked() -> bool:
-        with queries.reading(site.settings.store) as connection:
-            return has_reviews(connection, version)
-
     try:
-        if not await asyncio.to_thread(asked):
+        if not await site.asked(lambda connection: has_reviews(connection, version)):
             return not_enough(0)
         return (await standing_of(site, Scope(model=version))).accuracy
     except SettingsError:

@@ -43,13 +43,12 @@ class Opinions:
     async def show(self) -> None:
         """Show what people said by now, and the classes to those who may answer."""
 
-        def asked() -> tuple[Said | None, tuple[str, ...]]:
-            with queries.reading(self._site.settings.store) as connection:
-                found = question(connection, *self._key)
-                said = answers.said(connection, [self._key]).get(self._key)
-                return said, found.classes if found else ()
+        def asked(connection: queries.Connection) -> tuple[Said | None, tuple[str, ...]]:
+            found = question(connection, *self._key)
+            said = answers.said(connection, [self._key]).get(self._key)
+            return said, found.classes if found else ()
 
-        self._said, classes = await asyncio.to_thread(asked)
+        self._said, classes = await self._site.asked(asked)
         self._people.clear()
         with self._people:
             if self._said is None:

@@ -1,6 +1,5 @@
 """Review: which images are asked about, and the page around the questions."""
 
-import asyncio
 from random import SystemRandom
 
 from fastapi import FastAPI
@@ -52,12 +51,7 @@ async def _scope_line(site: Site, scope: Scope) -> None:
             "Drawn by chance from all images, the doubtful ones more often: so every answer counts."
         ).classes("faint")
         return
-
-    def asked() -> queries.Job | None:
-        with queries.reading(site.settings.store) as connection:
-            return queries.job(connection, scope.job or "")
-
-    job = await asyncio.to_thread(asked) if scope.job else None
+    job = await site.asked(lambda connection: queries.job(connection, scope.job or "")) if scope.job else None
     parts = [
         f"job {(job and job.folder) or scope.job}" if scope.job else "",
         f"called {scope.label}" if scope.label else "",

@@ -26,6 +26,7 @@ SERVICES = Table(
     right=COLUMNS[2:6],
     wide=COLUMNS[3:],
 )
+GONE = frozenset({"offline", "stopped"})
 SIGNS = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 STARTED_AT = stamp_of(datetime.now(UTC))
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -78,7 +79,7 @@ def _broker(found: RunningBroker | None, *, is_there: bool) -> list[Status]:
 
 
 def _row(one: Status, cost: Cost | None, now: Present, *, is_admin: bool) -> Row:
-    is_up = one.state not in {"offline", "stopped"}
+    is_up = one.state not in GONE
     up = rough(seconds_between(one.since, stamp_of(now.at))) if is_up else NONE
     memory = size(cost.memory_bytes) if cost else NONE
     spent = lasting(cost.cpu_s) if cost else NONE

@@ -12,7 +12,6 @@ from dashboard.answers import GONE, Sent, name_here, taking_back, unanswered
 from dashboard.fields import VALUE
 from dashboard.site import Site
 from dashboard.words import count
-from store import queries
 from store.answers import Key, Said
 from store.browsing import Seen
 from store.selections import known_classes
@@ -40,12 +39,7 @@ class Selecting:
 
     async def make(self) -> None:
         """Make the row, which is hidden until it is asked for."""
-
-        def asked() -> tuple[str, ...]:
-            with queries.reading(self._site.settings.store) as connection:
-                return known_classes(connection)
-
-        classes = await asyncio.to_thread(asked)
+        classes = await self._site.asked(known_classes)
         with html.div().classes("selecting").props('role=group aria-label="Selected images"') as self._row:
             with html.div().classes("bar-row"):
                 self._number = html.span().classes("number").props("role=status")

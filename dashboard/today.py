@@ -29,8 +29,6 @@ SERVICES = Table(
 )
 ALERTS = Table("Open alerts", ("Alert", "What was seen", "Since (UTC)", "Lasts"), wide=("Lasts",))
 WARNING = "\N{WARNING SIGN}"
-GONE = {"offline", "stopped"}
-STATES = {"online": "\N{CHECK MARK} online", "offline": "\N{BALLOT X} offline"}
 
 
 def add(_: FastAPI, site: Site) -> None:
@@ -155,8 +153,8 @@ def last_sign(one: Status, now: Present, settings: Settings) -> str:
     where none came for one and a half of their intervals. The page itself, and the broker, are there or not.
     """
     if one.service in {"broker", "dashboard"}:
-        return NONE if one.state in GONE else "now"
-    if one.state not in GONE:
+        return NONE if one.state in running.GONE else "now"
+    if one.state not in running.GONE:
         own = getattr(getattr(settings, one.service, None), "keepalive_s", settings.broker.keepalive_s)
         return f"within {1.5 * own:g}{SPACE}s"
     heard = now.heard.get((one.service, one.instance))
@@ -166,8 +164,8 @@ def last_sign(one: Status, now: Present, settings: Settings) -> str:
 def _service(one: Status, now: Present, settings: Settings, *, is_admin: bool) -> tuple[str, ...]:
     where = (str(one.pid), one.host) if is_admin else (NONE, NONE)
     # A status knows when its service came, and not when it went.
-    since = NONE if one.state in GONE else at(one.since, now.at)
-    state = STATES.get(one.state, one.state)
+    since = NONE if one.state in running.GONE else at(one.since, now.at)
+    state = running.SIGNS.get(one.state, one.state)
     return f"{one.service} {one.instance}", state, since, last_sign(one, now, settings), *where, one.version
 
 
