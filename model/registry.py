@@ -107,7 +107,7 @@ def promote(
     if overridden and not force:
         raise GateError(f"{version} is not promoted: {'; '.join(overridden)}")
     with _alone(bundles):
-        before = _serving(bundles, replaces)
+        before = serving(bundles, replaces)
         if before not in {"", version}:
             _replace(bundles / HISTORY, "".join(f"{name}\n" for name in [*history(bundles), before]))
         _replace(bundles / CURRENT, f"{version}\n")
@@ -121,7 +121,7 @@ def rollback(bundles: Path, *, replaces: str | None = None, to: str | None = Non
     whichever they are. Raises `BundleError`, also where they are others by then.
     """
     with _alone(bundles):
-        _serving(bundles, replaces)
+        serving(bundles, replaces)
         past = history(bundles)
         if not past:
             raise BundleError(f"{bundles}: there is no version to go back to")
@@ -133,7 +133,7 @@ def rollback(bundles: Path, *, replaces: str | None = None, to: str | None = Non
         return past[-1]
 
 
-def _serving(bundles: Path, expected: str | None) -> str:
+def serving(bundles: Path, expected: str | None) -> str:
     """Return the version that serves, "" for none. Raises `BundleError` for another than expected."""
     serves = current_version(bundles) or ""
     if expected not in {None, serves}:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from broker.connection import Delivery
 from broker.errors import MessageError, Unreachable
@@ -160,12 +160,12 @@ def told(request: ModelRequest, answer: ModelAnswer) -> tuple[Level, str, str]:
     return "info", "model-promoted", said
 
 
-def _answer(request: ModelRequest, state: str, detail: str = "") -> ModelAnswer:
+def _answer(request: ModelRequest, state: Literal["taken", "refused"], detail: str = "") -> ModelAnswer:
     return ModelAnswer(
         request_id=request.request_id,
         action=request.action,
         version=request.version,
-        state="taken" if state == "taken" else "refused",
+        state=state,
         answered_at=now(),
         detail=detail,
     )

@@ -87,12 +87,10 @@ class Verdicts:
         return self._answer(request, "done", verdict)
 
     def _wrong(self, request: ModelRequest) -> str:
-        """Say why nothing can be done as it is asked, "" if it can."""
+        """Say why nothing can be done as it is asked, "" if it can. Raises BundleError if another serves."""
         if self._for_good:
             return f"[model] bundle names one bundle for good; to choose, let it name {self._bundles}"
-        serves = current_version(self._bundles) or ""
-        if serves != request.current:
-            return f"{serves or 'no bundle'} serves by now, not {request.current or 'none'}: look again"
+        serves = registry.serving(self._bundles, request.current)
         if request.action == "rollback":
             past = history(self._bundles)
             if past[-1:] != [request.version]:

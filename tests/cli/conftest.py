@@ -14,7 +14,7 @@ from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from tests.waiting import free_port, until
 
-CONFIGURATION = """\
+LINE = """\
 [paths]
 state = "state"
 
@@ -25,10 +25,15 @@ port = {port}
 quiet_s = 0.3
 settle_s = 0.2
 give_up_s = 0.4
-
+"""
+"""A line of its own that is quick about a folder: what each configuration of a running `up` begins with."""
+CONFIGURATION = (
+    LINE
+    + """
 [dashboard]
 port = 0
 """
+)
 RunCli = Callable[..., subprocess.CompletedProcess[str]]
 PICTURES = PROJECT / "samples" / "pictures"
 

@@ -15,15 +15,13 @@ from cli.pictures import Way
 from cli.review_screen import choices, shown
 from cli.screen import printable
 from cli.sitting import Sitting
-from store import database
 from store.answers import said
 from store.queries import reading
 from store.questions import Question, Questions, question
 from store.review_scope import Scope
-from store.upgrading import upgrade
 from store.writer import Writer
 from tests.cli.fake_store import TOPICS, correction, fake_store
-from tests.store.workbench import JOB, Make
+from tests.store.workbench import JOB, Make, writing
 
 Sit = Callable[..., list[str]]
 
@@ -37,35 +35,35 @@ def settings(tmp_path: Path) -> Store:
 @pytest.fixture
 def writer(settings: Store) -> Iterator[Writer]:
     """Its writer; the images are bags, one has pixels and a second opinion."""
-    engine = database.writing_engine(settings)
-    upgrade(engine, database.file_of(settings.url))
-    made, make = Writer(engine), Make()
-    made.write(
-        [
-            make.progress("open", 3),
-            PixelBatch(
-                batch_id="b1",
-                job_id=JOB,
-                source="shop",
-                images=("a",),
-                shape=(1, 2, 2),
-                pixels=b"\0\xff\0\xff",
-            ),
-            make.batch("a"),
-            make.batch(make.prediction("b", verdict="suspect", reasons=("busy-ground",)), "c", batch="b2"),
-            ShadowBatch(
-                batch_id="b2",
-                job_id=JOB,
-                source="shop",
-                model_version="m2",
-                predictor="2",
-                predicted_at=make.at,
-                predictions=(make.prediction("b", "Coat", 0.5),),
-            ),
-        ]
-    )
-    yield made
-    engine.dispose()
+    make = Make()
+    with writing(settings) as made:
+        made.write(
+            [
+                make.progress("open", 3),
+                PixelBatch(
+                    batch_id="b1",
+                    job_id=JOB,
+                    source="shop",
+                    images=("a",),
+                    shape=(1, 2, 2),
+                    pixels=b"\0\xff\0\xff",
+                ),
+                make.batch("a"),
+                make.batch(
+                    make.prediction("b", verdict="suspect", reasons=("busy-ground",)), "c", batch="b2"
+                ),
+                ShadowBatch(
+                    batch_id="b2",
+                    job_id=JOB,
+                    source="shop",
+                    model_version="m2",
+                    predictor="2",
+                    predicted_at=make.at,
+                    predictions=(make.prediction("b", "Coat", 0.5),),
+                ),
+            ]
+        )
+        yield made
 
 
 def corrected(settings: Store, review: Review) -> Correction:

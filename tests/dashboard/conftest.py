@@ -13,22 +13,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from tests.cli.conftest import PICTURES, Started
+from tests.cli.conftest import LINE, PICTURES, Started
 from tests.cli.test_models import OWN, add_bundle
 from tests.waiting import free_port, listens, until
 
-CONFIGURATION = """\
-[paths]
-state = "state"
-
-[broker]
-port = {port}
-
-[ingest_agent]
-quiet_s = 0.3
-settle_s = 0.2
-give_up_s = 0.4
-
+CONFIGURATION = (
+    LINE
+    + """
 [model]
 bundle = "bundles"
 
@@ -40,6 +31,7 @@ agent_port = 0
 store_port = 0
 predictor_port = 0
 """
+)
 CANDIDATE = "2026-11-28-candidate"
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A folder's name that would run, were it taken for HTML."""

@@ -13,12 +13,9 @@ from broker.messages import ModelAnnouncement, Review
 from broker.reviewer import answer
 from broker.settings import Store
 from dashboard.answers import AWAY, GONE, Answers, Sent, taking_back, unanswered
-from store import database
 from store.answers import Said
-from store.upgrading import upgrade
-from store.writer import Writer
 from tests.cli.fake_store import TOPICS, fake_store
-from tests.store.workbench import AT, JOB, Make
+from tests.store.workbench import AT, JOB, Make, writing
 
 T = TypeVar("T")
 
@@ -88,11 +85,9 @@ def test_answer_of_somebody_who_left_is_stored(broker: MemoryBroker, answers: An
 def test_answer_that_can_never_be_stored_is_told_as_that(tmp_path: Path) -> None:
     """The store runs; doing it again would not help: the job is gone, or the model knows no such class."""
     settings = Store(url=f"sqlite:///{tmp_path}/store.db", min_free_mb=0)
-    engine = database.writing_engine(settings)
-    upgrade(engine, database.file_of(settings.url))
     model = ModelAnnouncement(version="m1", classes=("Bag", "Coat"), input={}, engine="onnx", announced_at=AT)
-    Writer(engine).write([model, Make().batch("a.png")])
-    engine.dispose()
+    with writing(settings) as writer:
+        writer.write([model, Make().batch("a.png")])
     lost, gone, no_class = (
         answer("anna", (JOB, image), label, how="selection")
         for image, label in (("a.png", "Coat"), ("b.png", "Coat"), ("a.png", "Hat"))

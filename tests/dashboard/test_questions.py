@@ -10,11 +10,10 @@ from broker.reviewer import answer
 from broker.settings import Store
 from dashboard.questions import Asking
 from dashboard.reservations import HELD_S, Reservations
-from store import answers, database, queries
+from store import answers, queries
 from store.review_scope import Scope
-from store.upgrading import upgrade
 from store.writer import Writer
-from tests.store.workbench import JOB, Make
+from tests.store.workbench import JOB, Make, writing
 
 
 @pytest.fixture
@@ -26,12 +25,10 @@ def settings(tmp_path: Path) -> Store:
 @pytest.fixture
 def writer(settings: Store) -> Iterator[Writer]:
     """Its writer, which has written three images."""
-    engine = database.writing_engine(settings)
-    upgrade(engine, database.file_of(settings.url))
-    made, make = Writer(engine), Make()
-    made.write([make.progress("open", 3), make.batch("a", "b", "c")])
-    yield made
-    engine.dispose()
+    make = Make()
+    with writing(settings) as made:
+        made.write([make.progress("open", 3), make.batch("a", "b", "c")])
+        yield made
 
 
 def test_two_people_are_asked_about_different_images(settings: Store, writer: Writer) -> None:

@@ -24,15 +24,26 @@ from broker.messages import (
 from broker.settings import Store, Upkeep
 from broker.topics import Topics
 from store import intake
-from store.database import file_of
+from store.database import file_of, writing_engine
 from store.schema import CLASSES
 from store.service import StoreService
+from store.upgrading import upgrade
+from store.writer import Writer
 
 AT = "2026-11-22T13:16:01.123Z"
 JOB = "shop-20261122T131600Z-1a2b3c4d"
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 """Returns all rows of a table, or of some of its columns, sorted."""
+
+
+@contextmanager
+def writing(settings: Store) -> Iterator[Writer]:
+    """Yield the writer of a database, which is made, or brought to this release's schema."""
+    engine = writing_engine(settings)
+    upgrade(engine, file_of(settings.url))
+    yield Writer(engine)
+    engine.dispose()
 
 
 class Make:
