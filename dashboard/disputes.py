@@ -6,7 +6,6 @@ from functools import partial
 from nicegui import html
 
 from broker.errors import SettingsError
-from broker.settings import Settings
 from dashboard.access import trouble
 from dashboard.frame import Table, address, csv_link, note, picture
 from dashboard.site import Site
@@ -34,23 +33,30 @@ class Parting:
     pictures: dict[tuple[str, str], bytes]
 
 
-def ask(settings: Settings, first: str, second: str) -> Parting | None:
-    """Return where two models disagree; None where no image was answered by both."""
-    with queries.reading(settings.store) as connection:
-        if not has_answered_beside(connection, first, second):
-            return None
-        counts = disagreement(connection, first, second)
-        if not counts.images:
-            return None
-        images = disputed(connection, first, second, limit=SHOWN) if counts.differing else []
-        kept = {(one.job_id, one.image): kept_image(connection, one.job_id, one.image) for one in images}
-        return Parting(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
+async def parting(site: Site, first: str, second: str) -> Parting | None:
+    """Return where two models disagree; None where no image was answered by both. Raises SettingsError.
+
+    Whether there was a trial is asked each time: only what takes reading every row is kept for a while.
+    """
+    if not await site.asked(lambda connection: has_answered_beside(connection, first, second)):
+        return None
+    count = partial(site.ask, partial(_parting, first=first, second=second))
+    return await site.counting.of((first, second), count)
+
+
+def _parting(connection: queries.Connection, first: str, second: str) -> Parting | None:
+    counts = disagreement(connection, first, second)
+    if not counts.images:
+        return None
+    images = disputed(connection, first, second, limit=SHOWN) if counts.differing else []
+    kept = {(one.job_id, one.image): kept_image(connection, one.job_id, one.image) for one in images}
+    return Parting(counts, images, {key: png(*pixels) for key, pixels in kept.items() if pixels})
 
 
 async def show(site: Site, place: html.div, first: str, second: str) -> None:
     """Show where two models disagree, once it is counted."""
     try:
-        found = await site.counting.of((first, second), partial(ask, site.settings, first, second))
+        found = await parting(site, first, second)
     except SettingsError as problem:
         found, said, kind = None, trouble(problem), "trouble"
     else:
