@@ -52,11 +52,12 @@ def become_owner(state: Path) -> None:
     if os.geteuid() != ROOT or (owner := owner_of(state)).user == ROOT:
         return
     with acting_as_owner(state):
-        if not os.access(os.__file__, os.R_OK, effective_ids=True):
-            raise CannotRun(
-                f"{state} belongs to user {owner.user}, who may not read this Python, {os.__file__}: run this"
-                " with another Python, or where Tailorbird is installed"
-            )
+        for what, file in (("this Python", os.__file__), ("its packages", typer.__file__), ("it", __file__)):
+            if not os.access(file, os.R_OK, effective_ids=True):
+                raise CannotRun(
+                    f"{state} belongs to user {owner.user}, who may not read {what}, {file}: run this from"
+                    " where Tailorbird is installed, or move it to where all may read"
+                )
     try:
         os.setgroups(owner.groups)
         os.setresgid(owner.group, owner.group, owner.group)

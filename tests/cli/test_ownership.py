@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
-from cli import doctor_files
+from cli import doctor_files, ownership
 from cli.errors import CannotRun
 from cli.installing.configuration import add_bundles
 from cli.installing.database import copies, save
@@ -28,8 +29,15 @@ NOBODY = 65534
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be misled into what root may do")
 
 
-def python_for_all() -> str:
-    """Return a Python of this version that everybody may run; this one may lie in root's home."""
+def python_for_all(state: Path) -> str:
+    """Return a Python of this version that everybody may run; this one may lie in root's home.
+
+    So may the whole clone: then the owner of a state could run nothing of it.
+    """
+    for needed in (__file__, typer.__file__):
+        with acting_as_owner(state):
+            if not os.access(needed, os.R_OK, effective_ids=True):
+                pytest.skip(f"users other than root may not read {needed}")
     script = "import configparser, encodings.idna, pickle"
     for python in (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"):
         with contextlib.suppress(OSError, subprocess.CalledProcessError):
@@ -61,7 +69,7 @@ class Foreign:
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command as root."""
-        command = [python_for_all(), "-m", "cli", "--config", self.config, *arguments]
+        command = [python_for_all(self.state), "-m", "cli", "--config", self.config, *arguments]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(PROJECT), sysconfig.get_path("purelib")]),
@@ -163,14 +171,17 @@ def test_password_file_is_the_callers(foreign: Foreign) -> None:
     assert file.read_text().strip()
 
 
-def test_python_that_the_owner_may_not_read_is_told(
+def test_program_that_the_owner_may_not_read_is_told(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is given up: half a program would fail somewhere later."""
-    monkeypatch.setattr(os, "__file__", str(foreign.secret))
-    with pytest.raises(CannotRun, match=r"belongs to user 65534, who may not read this Python"):
-        become_owner(foreign.state)
-    assert 0 == os.geteuid()
+    read = {os: "this Python", typer: "its packages", ownership: "it"}
+    for module, words in read.items():
+        for each in read:
+            monkeypatch.setattr(each, "__file__", str(foreign.secret if each is module else foreign.config))
+        with pytest.raises(CannotRun, match=f"belongs to user 65534, who may not read {words}, /"):
+            become_owner(foreign.state)
+        assert 0 == os.geteuid()
 
 
 def test_tls_init_writes_no_key_into_roots_folder(foreign: Foreign) -> None:
