@@ -139,7 +139,7 @@ def evaluate(
     context: typer.Context,
     data: Annotated[Path, typer.Option(metavar="DIR", exists=True, help=DATA)],
     bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="[the configured one]")] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="test or train.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="test, train or validation.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the model on labelled images."""

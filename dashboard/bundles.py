@@ -1,4 +1,4 @@
-"""The bundles in their folder: what each says of itself, which serves, and the pictures of its card."""
+"""The bundles in their folder: what each says of itself, and which serves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from broker.settings import Model
 from model.manifest import (
-    VERSION_NAME,
     BundleError,
     Manifest,
     bundle_folders,
@@ -16,23 +15,13 @@ from model.manifest import (
     load_manifest,
 )
 
-TRAINING = "training.png"
-PICTURES = {
-    TRAINING: "Validation accuracy after each epoch of training",
-    "confusion.png": "Confusion on the validation images: rows the truth, columns the answer",
-    "reliability.png": "Accuracy by confidence on the validation images: on the line it means what it says",
-}
-"""The only files of a bundle that can be read through the page."""
-LARGEST_PICTURE_BYTES = 4_000_000
-
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle: its manifest, how much room it takes, and which of the pictures it has."""
+    """A bundle: its manifest, and how much room it takes."""
 
     manifest: Manifest
     size_bytes: int
-    pictures: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -84,8 +73,7 @@ def _bundle(folder: Path) -> Bundle:
     manifest = load_manifest(folder)
     if manifest.version != folder.name:
         raise BundleError(f"{folder}: the manifest says it is {manifest.version}")
-    size = sum(_sizes(folder))
-    return Bundle(manifest, size, tuple(name for name in PICTURES if (folder / name).is_file()))
+    return Bundle(manifest, sum(_sizes(folder)))
 
 
 def _sizes(folder: Path) -> Iterator[int]:
@@ -99,17 +87,3 @@ def serving(settings: Model) -> str:
         return settings.bundle.name if folder != settings.bundle else current_version(folder) or ""
     except OSError:
         return ""
-
-
-def picture_of(settings: Model, version: str, name: str) -> bytes | None:
-    """Return one of the pictures of a bundle that is there; None for everything else."""
-    if name not in PICTURES or not VERSION_NAME.fullmatch(version):
-        return None
-    file = bundles_folder(settings.bundle) / version / name
-    try:
-        if file.parent not in bundle_folders(bundles_folder(settings.bundle)) or file.is_symlink():
-            return None
-        content = file.read_bytes() if file.stat().st_size <= LARGEST_PICTURE_BYTES else b""
-    except OSError:
-        return None
-    return content if content.startswith(b"\x89PNG\r\n") else None

@@ -7,7 +7,6 @@ from typing import Literal
 from broker.spreadsheet import csv_line
 from dashboard.bundles import Bundle, Shelf
 from dashboard.words import NONE, SPACE, count, size
-from model.manifest import Manifest
 from store.estimates import Estimate
 from store.model_figures import Answered
 
@@ -127,13 +126,3 @@ def bundle_lines(shelf: Shelf, known: dict[str, Answered]) -> Iterator[str]:
             else (0, None, None)
         )
         yield csv_line((*first, *figures, *last))
-
-
-def training_lines(made: Manifest) -> Iterator[str]:
-    """Yield what a bundle recorded after each part of its training as a line of CSV, the header first."""
-    told = made.code.get("history")
-    steps = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-    names = list(dict.fromkeys(str(name) for one in steps for name in one))
-    yield csv_line(names)
-    for one in steps:
-        yield csv_line([one[name] if isinstance(one.get(name), int | float) else None for name in names])

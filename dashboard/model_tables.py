@@ -1,12 +1,16 @@
-"""The tables and pictures of the models' page."""
+"""The tables and plots of the models' page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from nicegui import html
+from nicegui import html, ui
 
-from dashboard.bundles import PICTURES, TRAINING, Bundle
+from dashboard.bundles import Bundle
 from dashboard.compared import Row, class_rows, made_rows, share, validation_rows
-from dashboard.frame import Table, csv_link
+from dashboard.figures import figure
+from dashboard.frame import Table, address, note
+from dashboard.model_plots import KINDS
+from dashboard.plotted import Plot
 from dashboard.words import NONE, count, size
 from store.model_figures import Answered
 
@@ -85,33 +89,22 @@ def _difference(row: Row) -> None:
             html.span(f" {row.means}").classes("good" if row.means == "better" else "bad")
 
 
-def training_pictures(bundles: Sequence[Bundle]) -> None:
-    """Show the pictures of the bundles' cards, those of the same kind beside each other."""
-    if any(one.pictures for one in bundles):
-        html.h2("Pictures of their training" if len(bundles) > 1 else "Pictures of its training")
-    with html.div().classes("blocks"):
-        for name, says in PICTURES.items():
-            having = [one for one in bundles if name in one.pictures]
-            if having:
-                _pair(name, says, having)
-
-
-def _pair(name: str, says: str, having: Sequence[Bundle]) -> None:
-    with html.div():
-        html.h3(says)
+def recorded_plots(bundles: Sequence[Bundle]) -> None:
+    """Show what the bundles recorded when they were made, plots of the same kind beside each other."""
+    if not bundles:
+        return
+    html.h2("Training and validation")
+    for kind, drawn in KINDS.items():
         with html.div().classes("side"):
-            for one in having:
-                with html.figure():
-                    source = f"/models/{one.version}/{name}"
-                    with html.a(href=source, target="_blank") as larger:
-                        html.img(src=source, alt=f"{says}: {one.version}").classes("chart")
-                    larger.props["aria-label"] = f"{says}: {one.version}, larger, in a new tab"
-                    with html.figcaption():
-                        html.span(f"{one.version}, ")
-                        html.a("larger", href=source, target="_blank").props("tabindex=-1 aria-hidden=true")
-                    if name == TRAINING and one.manifest.code.get("history"):
-                        csv_link(
-                            "CSV", f"/models/{one.version}/training.csv", f"CSV of {says}: {one.version}"
-                        )
-        if name != TRAINING:
-            html.p("The figures of each class are in the CSV of all bundles.").classes("faint")
+            for one in bundles:
+                _plot(kind, one, drawn(one.manifest))
+
+
+def _plot(kind: str, one: Bundle, plot: Plot | None) -> None:
+    if plot is None:
+        note(f"{one.version} has not recorded its {kind}: its card.md may have a picture.", "empty")
+        return
+    named = replace(plot, title=f"{plot.title}: {one.version}", name=f"{kind}-{one.version}")
+    link = address("/model.csv", version=one.version, plot=kind)
+    # Ours, and escaped: sanitizing would take the plot's own elements out.
+    ui.html(figure(named, lambda _: link, {}), sanitize=False)

@@ -5,20 +5,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from nicegui import events, html, ui
 
 from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard import disputes
 from dashboard.access import Role, here, trouble
-from dashboard.bundles import Shelf, look, picture_of, serving
-from dashboard.compared import answered_rows, bundle_lines, training_lines
+from dashboard.bundles import Shelf, look, serving
+from dashboard.compared import answered_rows, bundle_lines
 from dashboard.downloads import csv_answer, csv_text
 from dashboard.fields import VALUE
 from dashboard.frame import address, frame, note
 from dashboard.model_desk import Desk
-from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, training_pictures
+from dashboard.model_plots import KINDS
+from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, recorded_plots
+from dashboard.plots import STYLE
+from dashboard.plotted import csv_lines
 from dashboard.populations import standing_of
 from dashboard.promotion import Panel
 from dashboard.site import Site
@@ -34,11 +37,12 @@ UNREAD = "Not every bundle can be read; an administrator sees why."
 
 
 def add(made: FastAPI, site: Site) -> None:
-    """Add the page, its CSV files, and the pictures of the bundles' cards."""
+    """Add the page and its CSV files."""
     settings, desk = site.settings, Desk(site.settings)
 
     @ui.page("/models")
     async def page_models(a: str = "", b: str = "") -> None:
+        ui.add_css(STYLE)
         with frame("Models", "/models"):
             page = _Models(site, desk, a, b)
             await page.show()
@@ -61,17 +65,13 @@ def add(made: FastAPI, site: Site) -> None:
     def pairs_csv(a: str = "", b: str = "") -> Response:
         return csv_answer(settings, f"pairs {a} {b}.csv", lambda connection: pair_lines(connection, a, b))
 
-    @made.get("/models/{version}/training.csv")
-    def training_csv(version: str) -> Response:
+    @made.get("/model.csv")
+    def model_csv(version: str, plot: str) -> Response:
         found = look(settings.model).named(version)
-        if found is None:
-            return Response(status_code=404)
-        return csv_text(f"training {version}.csv", "".join(training_lines(found.manifest)))
-
-    @made.get("/models/{version}/{name}")
-    def model_picture(version: str, name: str) -> Response:
-        found = picture_of(settings.model, version, name)
-        return Response(status_code=404) if found is None else Response(found, media_type="image/png")
+        drawn = KINDS[plot](found.manifest) if found is not None and plot in KINDS else None
+        if drawn is None:
+            return PlainTextResponse("No bundle of that name has recorded that.\n", status_code=404)
+        return csv_text(f"{plot} {version}.csv", "".join(csv_lines(drawn)))
 
 
 def chosen_of(shelf: Shelf, a: str, b: str) -> list[str]:
@@ -96,7 +96,7 @@ class _Models:
         self._accuracies: dict[str, Estimate] = {}
         self._parts = {name: html.div() for name in ("head", "list", "choice")}
         self._panel = Panel(desk)
-        for name in ("figures", "database", "disputes", "pictures"):
+        for name in ("figures", "database", "disputes", "plots"):
             self._parts[name] = html.div()
 
     async def show(self) -> None:
@@ -117,7 +117,7 @@ class _Models:
         candidate = next((one for one in reversed(self._chosen) if one != self._shelf.current), "")
         self._panel.show(self._shelf, candidate)
         bundles = [one for version in self._chosen if (one := self._shelf.named(version))]
-        for name, make in (("figures", figures), ("pictures", training_pictures)):
+        for name, make in (("figures", figures), ("plots", recorded_plots)):
             self._make(name, make, bundles)
         self._make("database", self._database)
         self._parts["disputes"].clear()

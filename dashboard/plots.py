@@ -20,6 +20,9 @@ LETTER = 7
 GAP = 0.16
 """The part of a bar's place that stays empty."""
 
+COUNTED_BARS = 10
+"""So many bars are wide enough for a number above each."""
+
 COLOURS = 10
 """Series that the page's style sheet tells apart."""
 
@@ -152,18 +155,17 @@ def stacks(
 def reliability(axes: Axes, bins: Sequence[tuple[int, float, float]]) -> Markup:
     """Draw the accuracy of bins over confidence: (images, mean confidence, accuracy) of each, 0..1.
 
-    On the diagonal a confidence means what it says.
+    On the diagonal a confidence means what it says. The images stand above their bar, where there is room.
     """
     frame = Frame(0, 1, len(bins))
     parts = []
     for column, (images, confidence, accuracy) in enumerate(bins):
         if images:
             told = f"{images:,} images, confidence {confidence:.1%}, right {accuracy:.1%}"
-            parts += [
-                _bar(frame, column, 0, accuracy, 0, told),
-                _text(frame.x(column + 0.5), frame.top - 3, f"{images:,}", "middle", "count"),
-                _dot(frame.x(confidence * len(bins)), frame.y(accuracy), 1, told),
-            ]
+            parts.append(_bar(frame, column, 0, accuracy, 0, told))
+            if len(bins) <= COUNTED_BARS:
+                parts.append(_text(frame.x(column + 0.5), frame.top - 3, f"{images:,}", "middle", "count"))
+            parts.append(_dot(frame.x(confidence * len(bins)), frame.y(accuracy), 1, told))
     ends = (frame.x(0), frame.y(0), frame.x(len(bins)), frame.y(1))
     parts.append(Markup('<line class="dash" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*ends))
     edges = [f"{column / len(bins):.0%}" for column in range(len(bins) + 1)]

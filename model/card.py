@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -26,11 +27,12 @@ def write_card(
     manifest: Manifest,
     figures: Evaluation,
     bins: Reliability,
-    history: list[Mapping[str, float]],
+    history: list[Mapping[str, Any]],
 ) -> None:
     """Write the card and its pictures into a bundle's directory.
 
-    `figures` and `bins` are the validation's; `history` has loss and validation_accuracy (0..1) per epoch.
+    `figures` and `bins` are the validation's; `history` has validation_accuracy (0..1) after each part of a
+    network's training, and which `network` that was.
     """
     pictures = {"confusion.png": draw_confusion(figures), "reliability.png": draw_reliability(bins)}
     if history:
@@ -104,13 +106,18 @@ def draw_reliability(bins: Reliability) -> NDArray[np.uint8]:
     return picture
 
 
-def draw_training(history: list[Mapping[str, float]]) -> NDArray[np.uint8]:
-    """Draw the validation accuracy of each epoch."""
-    values = [float(epoch["validation_accuracy"]) for epoch in history]
-    low = max(0.0, min(1.0, float(np.floor(min(values) * 20) / 20)))
-    picture, place = _axes("epoch", "validation accuracy", 1.0, max(2.0, len(values)), low, 1.0)
-    points = np.array([place(epoch, value) for epoch, value in enumerate(values, start=1)], np.int32)
-    cv2.polylines(picture, [points], isClosed=False, color=BLUE, thickness=2, lineType=cv2.LINE_AA)
+def draw_training(history: list[Mapping[str, Any]]) -> NDArray[np.uint8]:
+    """Draw each network's validation accuracy over its training."""
+    networks: dict[str, list[float]] = {}
+    for point in history:
+        networks.setdefault(str(point.get("network", "")), []).append(float(point["validation_accuracy"]))
+    lowest = min(min(values) for values in networks.values())
+    low = max(0.0, min(1.0, float(np.floor(lowest * 20) / 20)))
+    picture, place = _axes("share of its training", "validation accuracy", 0.0, 1.0, low, 1.0)
+    for (name, values), colour in zip(networks.items(), cycle((BLUE, ORANGE)), strict=False):
+        points = [place(number / len(values), value) for number, value in enumerate(values, start=1)]
+        cv2.polylines(picture, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)  # noqa: FBT003
+        _write(picture, name, (points[-1][0] - 50, points[-1][1] - 8))
     return picture
 
 
@@ -129,7 +136,7 @@ def _axes(
     for step in range(5):
         x, y = left + (right - left) * step / 4, low + (high - low) * step / 4
         cv2.line(picture, place(left, y), place(right, y), PALE, 1)
-        _write(picture, f"{y:.2f}", (12, place(left, y)[1] + 4))
+        _write(picture, f"{y:.4g}", (12, place(left, y)[1] + 4))
         _write(picture, f"{x:.4g}", (place(x, low)[0] - 8, height - 26))
     _write(picture, across, (width // 2 - 20, height - 8))
     _write(picture, up, (12, 18))

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPLITS = {"train": "train", "test": "t10k"}
+VALIDATION = "validation"
+VALIDATION_SHARE = 1 / 12
+QUICK_IMAGES = 6_000
+LEAST_PER_CLASS = 10
 
 
 class DataError(ValueError):
@@ -57,12 +61,16 @@ class Dataset:
 def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Dataset:
     """Load the `train` or `test` images of a directory, or one CSV file.
 
+    `validation` are those of the `train` images that training holds back.
+
     The directory holds Fashion-MNIST's official IDX files (gzip or not), Kaggle's
     `fashion-mnist_train.csv` and `fashion-mnist_test.csv`, or a folder of images per class, below
     `train` and `test` if those exist. `spec` is what turns image files into pixels. Raises `DataError`.
     """
+    if split == VALIDATION:
+        return split_dataset(load_dataset(path, "train", spec), quick=False)[1]
     if split not in SPLITS:
-        raise DataError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
+        raise DataError(f"there is no split {split!r}; there are {', '.join([*SPLITS, VALIDATION])}")
     if path.is_file():
         return _from_csv(path)
     if not path.is_dir():
@@ -72,6 +80,20 @@ def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Datas
     if (table := path / f"fashion-mnist_{split}.csv").is_file():
         return _from_csv(table)
     return _from_folders(path / split if (path / split).is_dir() else path, spec or InputSpec())
+
+
+def split_dataset(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
+    """Training and validation images: the same split for every seed, so that runs can be compared."""
+    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    if counts.min() < LEAST_PER_CLASS:
+        name = dataset.classes[int(counts.argmin())]
+        raise DataError(
+            f"{counts.min()} images of {name}; training needs at least {LEAST_PER_CLASS} of each class"
+        )
+    order = np.random.default_rng(20170825).permutation(len(dataset))
+    held = max(1, round(len(dataset) * VALIDATION_SHARE))
+    chosen = order[held : held + QUICK_IMAGES] if quick else order[held:]
+    return dataset.subset(chosen), dataset.subset(order[:held])
 
 
 def _existing(file: Path) -> Path | None:

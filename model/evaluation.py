@@ -85,6 +85,11 @@ class Reliability:
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
 
+    def to_list(self) -> list[tuple[int, float, float]]:
+        """Count, confidence and accuracy of each bin, ready for JSON."""
+        rows = zip(self.counts.tolist(), self.confidence.tolist(), self.accuracy.tolist(), strict=True)
+        return [(count, round(sure, 6), round(right, 6)) for count, sure, right in rows]
+
 
 def reliability(probabilities: NDArray[np.float32], labels: NDArray[np.intp]) -> Reliability:
     """Sort images into 15 equal-width bins of their top probability (Guo et al. 2017)."""

@@ -42,6 +42,10 @@ class Manifest:
     `calibration_error`, `classes` (by name: `accuracy`, the share of the images called so that are, `share`
     of all images, and `calibration_error`), and `statistics` (by name: the `edges` of bins, and by class
     the shares in them).
+
+    `validation` says what the reference answered for the validation images: `confusion` has for each of
+    `classes` the images by answer; `reliability` has for each bin of confidence, all equally wide, the number
+    of images, their mean confidence and their accuracy.
     """
 
     version: str
@@ -58,6 +62,7 @@ class Manifest:
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     graphs: Mapping[str, str] = field(default_factory=dict)
     expectations: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, Any] = field(default_factory=dict)
     second: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,6 +104,7 @@ def _check(manifest: Manifest) -> None:
         "thresholds",
         "graphs",
         "expectations",
+        "validation",
         "second",
         "files",
     )

@@ -109,13 +109,14 @@ def pack(
             precision: judge(found, validation.labels, validation.classes)
             for precision, found in probabilities.items()
         }
+        bins = reliability(probabilities[REFERENCE], validation.labels)
         manifest = replace(
             manifest,
             thresholds=guard.thresholds,
             accuracy=_headlines(figures),
             expectations=expectations(figures[REFERENCE], validation.images, probabilities[REFERENCE]),
+            validation={"confusion": figures[REFERENCE].confusion, "reliability": bins.to_list()},
         )
-        bins = reliability(probabilities[REFERENCE], validation.labels)
         write_card(scratch, manifest, figures[REFERENCE], bins, list((code or {}).get("history", [])))
         seal(scratch, manifest)
     if not (out / CURRENT).exists():

@@ -22,11 +22,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from model.bundle import sha256
-from model.data import DataError, load_dataset
+from model.data import DataError, load_dataset, split_dataset
 from model.network import build_network
 from model.packing import answers_of, fingerprints, pack
 from model.trainer import Recipe, Trainer
-from model.training import split_dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +115,11 @@ def main(argv: list[str] | None = None) -> Path:
     code = {
         "teaching": told,
         "finish": recipes,
-        "history": [point for name in recipes for point in history[name]],
+        "history": [
+            {"network": part, **point}
+            for part, name in zip(("first", "second"), recipes, strict=True)
+            for point in history[name]
+        ],
     }
     first, second = networks
     return pack(

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from model.calibration import softmax
 from model.checkpoint import Checkpoint
-from model.data import DataError, Dataset, load_dataset
+from model.data import Dataset, load_dataset, split_dataset
 from model.manifest import SECOND, load_manifest
 from model.network import shape_of
 from model.packing import answers_of, fingerprints, pack
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EPOCHS = 30
-VALIDATION_SHARE = 1 / 12
-QUICK_IMAGES = 6_000
 QUICK_EPOCHS = 3
 CARRY_ON_EPOCHS = 8
 CARRY_ON_RATE = (
@@ -38,7 +36,6 @@ CARRY_ON_RATE = (
 )
 EXTRA_WEIGHT = 5  # a corrected image counts as often as so many others
 QUICK_BATCH = 64  # many small steps, as there are few images
-LEAST_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
@@ -84,12 +81,12 @@ def train(
     run = _Run(training, validation, out, 2 * large.epochs, progress or (lambda _: None))
     begin = _networks_of(start) if start is not None else [None, None]
     small, large = _going_on(small, begin[0]), _going_on(large, begin[1])
-    second = run.learn(large, 0, begin[1])
+    second = run.learn("second", large, 0, begin[1])
     teacher = teacher_of(second, training.images)
     if extra is not None:  # people know better than the teacher
         known = len(extra) * EXTRA_WEIGHT
         teacher[-known:] = np.eye(len(training.classes), dtype=np.float32)[training.labels[-known:]]
-    first = run.learn(small, large.epochs, begin[0], teacher)
+    first = run.learn("first", small, large.epochs, begin[0], teacher)
     code = {
         **asdict(large),
         "first": asdict(small),
@@ -130,16 +127,20 @@ class _Run:
         self._training, self._validation = training, validation
         self._out, self._epochs, self._tell = out, epochs, tell
         self._checkpoints: list[Checkpoint] = []
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float | str]] = []
 
     def learn(
         self,
+        name: str,
         recipe: Recipe,
         done: int,
         start: keras.Model | None,
         teacher: NDArray[np.float32] | None = None,
     ) -> keras.Model:
-        """Train a network, after so many epochs of others, from its checkpoint on; return it averaged."""
+        """Train a network, after so many epochs of others, from its checkpoint on; return it averaged.
+
+        The history calls it `name`.
+        """
         digest = _settings_digest(self._training, recipe, start, teacher)
         checkpoint = Checkpoint(self._out / f".training-{digest}")
         self._checkpoints.append(checkpoint)
@@ -148,7 +149,7 @@ class _Run:
         for epoch in range(len(history), recipe.epochs):
             history.append(self._epoch(trainer, epoch, done))
             checkpoint.save(trainer.variables, history)
-        self.history += history
+        self.history += [{"network": name, **epoch} for epoch in history]
         return trainer.averaged
 
     def _epoch(self, trainer: Trainer, epoch: int, done: int) -> dict[str, float]:
@@ -190,17 +191,3 @@ def _settings_digest(
     for part in (training.images, training.labels, *begin, *([] if teacher is None else [teacher])):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:12]
-
-
-def split_dataset(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
-    """Training and validation images: the same split for every seed, so that runs can be compared."""
-    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
-    if counts.min() < LEAST_PER_CLASS:
-        name = dataset.classes[int(counts.argmin())]
-        raise DataError(
-            f"{counts.min()} images of {name}; training needs at least {LEAST_PER_CLASS} of each class"
-        )
-    order = np.random.default_rng(20170825).permutation(len(dataset))
-    held = max(1, round(len(dataset) * VALIDATION_SHARE))
-    chosen = order[held : held + QUICK_IMAGES] if quick else order[held:]
-    return dataset.subset(chosen), dataset.subset(order[:held])

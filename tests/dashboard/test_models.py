@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,10 @@ from broker.settings import Settings
 from dashboard import access
 from dashboard.access import AccessError, Person, Role
 from dashboard.bundles import Shelf
-from dashboard.compared import training_lines
 from dashboard.model_desk import Desk
 from dashboard.promotion import ask
 from tests.cli.test_models import OWN
 from tests.dashboard.conftest import CANDIDATE, WAIT_MS, Page
-from tests.model.test_manifest import MANIFEST
 
 pytestmark = pytest.mark.slow
 STEP_MS = 60_000
@@ -71,9 +68,6 @@ def test_bundles_stand_side_by_side_with_their_differences(page: Page, tab: Tab)
     expect(validation.get_by_role("row", name=re.compile("^Calibration"))).to_contain_text("better")
     expect(tab.get_by_text("No image was answered by both.")).to_be_visible(timeout=WAIT_MS)
     expect(tab.get_by_role("region", name="In the database")).to_contain_text("no reviews")
-    image = tab.locator(f'img[src="/models/{OWN.name}/reliability.png"]')
-    image.scroll_into_view_if_needed()
-    expect(image).to_have_js_property("naturalWidth", 460)
     tab.get_by_label("The first bundle").select_option(CANDIDATE)
     expect(validation.get_by_role("row", name=re.compile("^Accuracy"))).to_contain_text("+1.18 points better")
     with tab.expect_download() as download:
@@ -81,10 +75,24 @@ def test_bundles_stand_side_by_side_with_their_differences(page: Page, tab: Tab)
     rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8").splitlines()))
     assert [(CANDIDATE, "0"), (OWN.name, "1")] == [(row["version"], row["serves"]) for row in rows]
     assert "0.9149" == rows[1]["Coat accuracy"]
-    with tab.expect_download() as download:
-        tab.get_by_role("link", name=re.compile(f"^CSV of Validation accuracy.*{OWN.name}$")).click()
-    lines = Path(download.value.path()).read_text("utf-8").splitlines()
-    assert ["done,loss,validation_accuracy", "0.12,2.321,0.9254"] == lines[:2]
+
+
+def test_plots_of_two_bundles_stand_beside_each_other_with_their_csv(tab: Tab) -> None:
+    """Curves, confusion and reliability of each, as it recorded them; the files hold what is drawn."""
+    tab.goto(f"/models?a={OWN.name}&b={CANDIDATE}")
+    for kind, title, first in (
+        ("training", "Validation accuracy while it was trained", "first,12%,2.321,92.54"),
+        ("confusion", "Confusion, in validation images", "T-shirt/top,440,0,7,6,1,0,23,0,0,0"),
+        ("reliability", "Reliability on the validation images", "20.0% to 26.7%,1,24.42,0.0"),
+    ):
+        for version in (OWN.name, CANDIDATE):
+            expect(tab.locator(f"[id='{kind}-{version}']")).to_be_visible()
+            with tab.expect_download() as download:
+                tab.get_by_role("link", name=f"CSV of {title}: {version}").click()
+            assert f"{kind} {version}.csv" == download.value.suggested_filename
+            assert Path(download.value.path()).read_text("utf-8").splitlines()[1].startswith(first)
+    expect(tab.get_by_role("cell", name="440", exact=True)).to_have_count(2)
+    expect(tab.get_by_role("img", name="The second network: validation accuracy")).to_have_count(2)
 
 
 @pytest.fixture
@@ -126,25 +134,19 @@ def test_times_of_a_job_are_there_as_csv(page: Page) -> None:
     assert all(float(row["seconds"]) >= 0 for row in rows)
 
 
-def test_training_that_is_none_is_an_empty_csv() -> None:
-    """A manifest is somebody's file: what is no number is an empty cell."""
-    assert ["\r\n"] == list(training_lines(replace(MANIFEST, code={"history": "soon"})))
-    odd = replace(MANIFEST, code={"history": [{"done": 0.5}, 3, {"loss": "=1+1"}]})
-    assert ["done,loss\r\n", "0.5,\r\n", ",\r\n"] == list(training_lines(odd))
-
-
 @pytest.mark.parametrize(
     "path",
     [
         f"/models/{OWN.name}/manifest.json",
-        f"/models/{OWN.name}/..%2fcurrent",
+        f"/models/{OWN.name}/training.png",
         "/models/..%2f..%2fetc/training.png",
-        "/models/../bundles/confusion.png",
-        "/models/nobody/confusion.png",
+        "/model.csv?version=..%2f..%2fetc&plot=training",
+        "/model.csv?version=nobody&plot=training",
+        f"/model.csv?version={OWN.name}&plot=..%2fmanifest.json",
     ],
 )
-def test_only_the_three_pictures_of_a_bundle_can_be_read(page: Page, path: str) -> None:
-    """Nothing else in its folder, and nothing outside."""
+def test_no_file_of_a_bundle_can_be_read(page: Page, path: str) -> None:
+    """What it recorded is shown as figures; nothing in its folder, and nothing outside, as it lies there."""
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(page.url + path, timeout=10)
 

@@ -74,6 +74,7 @@ def test_reliability_counts_the_images_of_each_bin() -> None:
 
     assert 1 == len(of_class(picture, "bar"))
     assert ["12"] == ["".join(one.itertext()) for one in of_class(picture, "count")]
+    assert not of_class(reliability(AXES, [(12, 0.75, 0.5)] * 15), "count")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn"])))

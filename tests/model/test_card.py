@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from model.card import BLUE, draw_confusion, draw_reliability, draw_training
+from model.card import BLUE, ORANGE, draw_confusion, draw_reliability, draw_training
 from model.evaluation import judge, reliability
 
 LABELS = np.repeat(np.arange(3), 10)
@@ -36,3 +36,13 @@ def test_the_training_curve_rises_with_the_accuracy() -> None:
     assert rows[columns.argmax()] < rows[columns.argmin()]
     assert picture.shape == (340, 460, 3)
     assert cv2.imencode(".png", picture)[0]
+
+
+def test_each_network_has_a_curve_of_its_own() -> None:
+    """They do not go on from each other."""
+    falling = [{"network": "first", "validation_accuracy": value} for value in (0.9, 0.5)]
+    rising = [{"network": "second", "validation_accuracy": value} for value in (0.5, 0.9)]
+    picture = draw_training([*falling, *rising])
+    for colour, ends_higher in ((BLUE, False), (ORANGE, True)):
+        rows, columns = np.nonzero((picture == colour).all(axis=2))
+        assert ends_higher == (rows[columns.argmax()] < rows[columns.argmin()])

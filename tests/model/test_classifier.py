@@ -11,7 +11,7 @@ from model.classifier import Classifier, Network
 from model.data import load_dataset
 from model.engines import Answer
 from model.evaluation import evaluate
-from model.manifest import CLASSES, BundleError, Manifest
+from model.manifest import CLASSES, BundleError, Manifest, load_manifest
 from model.preprocessing import InputSpec
 
 
@@ -68,6 +68,20 @@ def test_the_committed_bundle_is_as_good_as_promised(classifier: Classifier, fas
 
     assert figures.accuracy >= 0.94
     assert figures.ece <= 0.0105
+
+
+def test_what_the_committed_bundle_recorded_is_what_it_does(bundle: Path, fashion_mnist: Path) -> None:
+    """Its confusion on the validation images, but for an image or two that hang on rounding."""
+    recorded = load_manifest(bundle)
+    confusion = np.array(recorded.validation["confusion"])
+    bins = np.array(recorded.validation["reliability"])
+    accuracy, images = (recorded.accuracy["validation"][name] for name in ("accuracy", "images"))
+    figures = evaluate(Classifier.open(bundle, "onnxruntime/f32"), load_dataset(fashion_mnist, "validation"))
+
+    assert images == figures.images == confusion.sum() == bins[:, 0].sum()
+    assert accuracy == pytest.approx(confusion.trace() / images)
+    assert accuracy == pytest.approx((bins[:, 0] * bins[:, 2]).sum() / images, abs=1e-5)
+    assert np.abs(np.array(figures.confusion) - confusion).sum() <= 4
 
 
 class Saying:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.data import DataError, class_of, load_dataset
+from model.data import DataError, class_of, load_dataset, split_dataset
 from model.manifest import CLASSES
 
 IMAGES = np.random.default_rng(1).integers(1, 256, (20, 28, 28)).astype(np.uint8)
@@ -54,6 +54,21 @@ def test_idx_files_are_read_packed_or_not(tmp_path: Path, packed: bool) -> None:
     np.testing.assert_array_equal(IMAGES, dataset.images)
     np.testing.assert_array_equal(LABELS, dataset.labels)
     assert dataset.classes == CLASSES
+
+
+def test_validation_is_what_training_holds_back(tmp_path: Path) -> None:
+    """The same images each time, and none of those that are trained on."""
+    labels = np.arange(120) % 10
+    images = np.zeros((120, 28, 28), np.uint8)
+    images[:, 0, 0] = np.arange(120)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(labels.astype(np.uint8)))
+    held = load_dataset(tmp_path, "validation")
+    training, validation = split_dataset(load_dataset(tmp_path, "train"), quick=False)
+
+    assert 10 == len(held)
+    assert held.names == validation.names
+    assert set(range(120)) == {*training.images[:, 0, 0].tolist(), *held.images[:, 0, 0].tolist()}
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from model.bundle import read_golden, verify
 from model.classifier import Classifier
-from model.data import DataError, Dataset
+from model.data import DataError, Dataset, load_dataset
 from model.manifest import CLASSES, load_manifest
 from model.training import Progress, train
 from tests.model.test_data import idx
@@ -53,6 +53,12 @@ def test_training_gives_what_serves(data: Path, trained: tuple[Path, list[Progre
     assert verify(first).data["training"].keys() == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
     assert [step.epoch for step in seen if step.validation_accuracy is not None] == [0, 1, 2, 3]
     assert Classifier.open(first.parent).version == first.name
+    manifest = load_manifest(first)
+    assert ["second", "second", "first", "first"] == [one["network"] for one in manifest.code["history"]]
+    held_out = manifest.accuracy["validation"]["images"]
+    assert held_out == np.sum(manifest.validation["confusion"])
+    assert held_out == sum(images for images, _, _ in manifest.validation["reliability"])
+    assert held_out == len(load_dataset(data, "validation"))
 
 
 def test_too_few_images_of_a_class_are_refused(data: Path, tmp_path: Path) -> None:
