@@ -1,30 +1,29 @@
 """What waits between a network thread and a service's loop: bounded by messages and by bytes.
 
-The bound is kept by whoever fills it: `full` says when to stop reading. Waiting and waking go through
-`SimpleQueue`, whose `put` may be called in a signal handler.
+The bound is kept by whoever fills it: `full` says when to stop reading.
 """
 
-import contextlib
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 
+from broker.auto_reset_event import AutoResetEvent
 from broker.connection import Delivery, Notice
-
-Item = Delivery | Notice | None
 
 
 class Inbox:
     """Deliveries and notices in the order in which they came."""
 
     def __init__(self, limit_messages: int = 1000, limit_bytes: int = 33_554_432) -> None:
-        self._items: SimpleQueue[Item] = SimpleQueue()
+        self._items: deque[Delivery | Notice] = deque()
+        self._news = AutoResetEvent()
+        self._woken = False
         self._limit_messages = limit_messages
         self._limit_bytes = limit_bytes
         self._messages = 0
         self._bytes = 0
         self._lock = threading.Lock()
-        self._woken = False
         self.on_space: Callable[[], None] | None = None
         """Called in the receiver's thread when an inbox that was full has room again."""
 
@@ -37,27 +36,28 @@ class Inbox:
         """Add a delivery or a notice; never waits."""
         if isinstance(item, Delivery):
             self._count(1, len(item.payload))
-        self._items.put(item)
+        self._items.append(item)
+        self._news.set()
 
     def wake(self) -> None:
         """Make a waiting `take` return; safe in any thread and in a signal handler."""
-        if not self._woken:
-            self._woken = True
-            self._items.put(None)
+        self._woken = True
+        self._news.set()
 
     def take(self, limit: int, timeout_s: float) -> list[Delivery | Notice]:
         """Return up to `limit` items, waiting at most `timeout_s` for the first."""
-        found: list[Delivery | Notice] = []
-        wait_s = timeout_s
-        with contextlib.suppress(Empty):
-            while len(found) < limit:
-                item = self._items.get(block=wait_s > 0, timeout=wait_s)
-                wait_s = 0.0
-                if item is None:
-                    self._woken = False
-                else:
-                    found.append(item)
+        deadline = time.monotonic() + timeout_s
+        found = self._there(limit)
+        while not found and not self._woken and self._news.wait(deadline - time.monotonic()):
+            found = self._there(limit)  # or none: the news was of what was taken before
+        self._woken = False
         self._release(found)
+        return found
+
+    def _there(self, limit: int) -> list[Delivery | Notice]:
+        found: list[Delivery | Notice] = []
+        while self._items and len(found) < limit:
+            found.append(self._items.popleft())
         return found
 
     def _release(self, found: list[Delivery | Notice]) -> None:

@@ -1,6 +1,10 @@
 """What waits between the network thread and a service's loop."""
 
+import signal
 import threading
+import time
+
+import pytest
 
 from broker.connection import Delivery, Notice
 from broker.inbox import Inbox
@@ -40,7 +44,27 @@ def test_many_wakes_end_one_wait() -> None:
     for _ in range(1000):
         inbox.wake()
     assert [] == inbox.take(10, 60.0)
-    assert 0 == inbox._items.qsize()
+    began = time.monotonic()
+    assert [] == inbox.take(10, 0.05)
+    assert time.monotonic() - began >= 0.05
+
+
+@pytest.mark.timeout(20, method="thread")
+def test_signal_that_outlasts_the_wait_ends_it() -> None:
+    """The wait is over when its time is, though a handler was at work just then."""
+    inbox, handled = Inbox(), []
+
+    def slowly(*_: object) -> None:
+        time.sleep(0.2)
+        handled.append(1)
+
+    before = signal.signal(signal.SIGALRM, slowly)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert [] == inbox.take(10, 0.1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [1] == handled
 
 
 def test_take_waits_for_the_first_only() -> None:
