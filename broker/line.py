@@ -13,15 +13,15 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
+from broker.auto_reset_event import AutoResetEvent
 from broker.connection import Capabilities, Connection, Delivery, Notice
 from broker.errors import MessageError, Unreachable
 from broker.health import Health
 from broker.live_settings import Live
-from broker.logs import Level, log_line
+from broker.logs import Level, for_the_wire, log_line
 from broker.messages import Event, Message, Reject, content_type, encode, now
 from broker.metrics import Metrics
 from broker.parting import publish_reject
@@ -30,7 +30,6 @@ from broker.topics import Topics
 
 FIRST_BYTES = 64
 EVENTS_KEPT = 200
-DETAIL_CHARS = 1000
 # Topics on which somebody must listen for the line to flow, and who that is.
 LISTENERS = {"pixels": "predictor", "predictions": "store", "failures": "store", "jobs": "store"}
 
@@ -53,7 +52,7 @@ class Line:
         self.instance = instance
         self._connection = connection
         self._stopping = False
-        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._stop_asked = AutoResetEvent()
         self._stop_deadline_s = stop_deadline_s
         self._since = now()
         self._detail: dict[str, Any] = {}
@@ -112,7 +111,7 @@ class Line:
     def stop(self) -> None:
         """Ask the loop to end; safe in any thread and in a signal handler."""
         self._stopping = True
-        self._bell.put(None)
+        self._stop_asked.set()
         self._connection.wake()
 
     def turned(self) -> None:
@@ -123,9 +122,8 @@ class Line:
     def pause(self, seconds: float) -> None:
         """Wait without taking deliveries, but not beyond a `stop`: for troubles of the world."""
         self.turned()
-        with contextlib.suppress(Empty):
-            if not self._stopping:
-                self._bell.get(timeout=seconds)
+        if not self._stopping:
+            self._stop_asked.wait(seconds)
 
     def wake(self) -> None:
         """Make a waiting `receive` return at once; safe in any thread."""
@@ -217,7 +215,7 @@ class Line:
             instance=self.instance,
             topic=delivery.topic,
             reason=reason,
-            detail=_clean(detail),
+            detail=for_the_wire(detail),
             first_bytes=delivery.payload[:FIRST_BYTES],
             size_bytes=len(delivery.payload),
             rejected_at=now(),
@@ -257,7 +255,7 @@ class Line:
             at=now(),
             level=level,
             event=event,
-            detail=_clean(detail),
+            detail=for_the_wire(detail),
             job_id=job_id,
             batch_id=batch_id,
         )
@@ -303,8 +301,3 @@ class Line:
     def _publish_status(self, state: State) -> None:
         status = status_of(self.service, self.instance, state, self._since, self._detail)
         self.publish(self.topics.status(self.service, self.instance), status, retain=True)
-
-
-def _clean(text: str) -> str:
-    """Make any text fit for the wire: no lone surrogates (names that are not UTF-8), no NUL, not endless."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:DETAIL_CHARS]

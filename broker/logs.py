@@ -19,6 +19,7 @@ from broker.settings import Log
 
 Level = Literal["debug", "info", "warning", "error"]
 
+DETAIL_CHARS = 1000
 VALUE_CHARS = 4000
 TRACEBACK_CHARS = 12_000
 FOREIGN = "log"
@@ -68,6 +69,20 @@ class Prefixed(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
         return f"<{PRIORITIES.get(record.levelno, 6)}>{self._inner.format(record)}"
+
+
+def told_in(record: logging.LogRecord) -> tuple[str, str]:
+    """Return a record's event and its fields as one text, as the event log has them; no traceback."""
+    event, fields = _parts(record)
+    fields.pop("traceback", None)
+    if list(fields) == ["detail"]:
+        return event, _text(fields["detail"])
+    return event, " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
+
+
+def for_the_wire(text: str) -> str:
+    """Make any text fit for a message: no lone surrogates (names that are not UTF-8), no NUL, not endless."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:DETAIL_CHARS]
 
 
 def _parts(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

@@ -105,9 +105,13 @@ def _reviewer(topics: Topics) -> Rights:
 
 
 def _dashboard(topics: Topics) -> Rights:
-    """Let the page ask for another model; what it shows it reads as `reader`, and reviews as `reviewer`."""
+    """Let the page ask for another model, and tell what happened at it.
+
+    What it shows it reads as `reader`, and reviews as `reviewer`.
+    """
     return [
         ("write", topics.model_requests()),
+        ("write", topics.events("dashboard")),
         ("read", topics.model_answers()),
         ("read", topics.status()),
     ]

@@ -23,11 +23,13 @@ from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics
+from dashboard import told
 from dashboard.answers import Answers
 from dashboard.gate import Gate
 from dashboard.place import url_of
 from dashboard.server import listening, server
 from dashboard.site import Site
+from dashboard.told import Told
 from dashboard.watch import Watch
 
 SERVICE = "dashboard"
@@ -64,12 +66,14 @@ def _serve(settings: Settings) -> int:
         defect.append("a thread of the page's has ended")
         web.should_exit = True
 
+    topics = Topics(settings.broker.root)
     gate = Gate(settings.dashboard, settings.paths.state)
     gate.check()
     with (
         listening(settings.dashboard) as place,
         Watch(settings, failed) as watch,
-        Answers(connection_of(settings), Topics(settings.broker.root), failed) as answers,
+        Answers(connection_of(settings), topics, failed) as answers,
+        Told(told.connection_of(settings), topics, failed),
     ):
         web = server(Site(settings, watch, answers), health, gate)
         log_line(log, "info", "page-served", url=url_of(settings.dashboard))

@@ -68,6 +68,7 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     TOPICS.status("predictor_service", "2"): ({"predictor_service"}, EVERYBODY),
     TOPICS.events("store"): ({"store"}, {"store"}),
     TOPICS.events("ingest_agent"): ({"ingest_agent"}, {"store"}),
+    TOPICS.events("dashboard"): ({"dashboard"}, {"store"}),
     TOPICS.rejects("store"): ({"store"}, {"store"}),
     TOPICS.rejects("predictor_service"): ({"predictor_service"}, {"store"}),
 }

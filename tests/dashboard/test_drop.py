@@ -76,6 +76,8 @@ def test_folder_that_is_picked_becomes_a_job_whose_photos_are_seen(
     assert "The photo is no longer in the inbox.\n" == tab.request.get(where).text()
     tab.goto("/")
     expect(tab.get_by_role("link", name="autumn, the job of").first).to_be_visible(timeout=WAIT_MS)
+    tab.goto("/events?service=dashboard&event=folder-dropped&text=autumn")
+    expect(tab.get_by_role("cell", name=re.compile("folder=autumn files=5 "))).to_be_visible(timeout=WAIT_MS)
 
 
 def test_photos_that_are_dragged_into_the_page_land_in_the_inbox(page: Page, tab: Tab) -> None:
