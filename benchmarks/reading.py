@@ -29,9 +29,10 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--edge", type=int, default=28, help="pixels; above 28 the files are JPEG")
+    parser.add_argument("--carpet", action="store_true", help="the garments lie on one, and are cut out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tailorbird-reading-") as folder:
-        files = write_images(Path(folder), options.images, options.edge)
+        files = write_images(Path(folder), options.images, options.edge, carpet=options.carpet)
         whole = [measure(Path(folder), files, own) for _ in range(options.runs) for own in ways()]
     return 0 if all(whole) else 1
 
@@ -41,13 +42,14 @@ def ways() -> tuple[IngestAgent, IngestAgent]:
     return IngestAgent(decode_in="agent"), IngestAgent(decode_in="process")
 
 
-def write_images(folder: Path, count: int, edge: int) -> list[ToRead]:
-    """Write garments: a bright block on black, a little different each."""
+def write_images(folder: Path, count: int, edge: int, *, carpet: bool) -> list[ToRead]:
+    """Write garments: a bright block on black, or on a grainy carpet, a little different each."""
     suffix = ".png" if edge == 28 else ".jpg"
     dice = np.random.default_rng(1)
     files = []
     for number in range(count):
-        pixels = np.zeros((edge, edge), np.uint8)
+        grain = dice.normal(60, 20, (edge, edge)) if carpet else np.zeros((edge, edge))
+        pixels = np.clip(grain, 0, 255).astype(np.uint8)
         pixels[edge // 5 : -edge // 5, edge // 4 : -edge // 4] = dice.integers(60, 255)
         data = cv2.imencode(suffix, pixels)[1].tobytes()
         path = folder / f"{number:06d}{suffix}"

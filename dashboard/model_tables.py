@@ -104,7 +104,9 @@ def _plot(kind: str, one: Bundle, plot: Plot | None) -> None:
     if plot is None:
         note(f"{one.version} has not recorded its {kind}: its card.md may have a picture.", "empty")
         return
-    named = replace(plot, title=f"{plot.title}: {one.version}", name=f"{kind}-{one.version}")
+    place = f"{kind}-{one.version}"
+    panels = [replace(panel, name=f"{place}-{number}") for number, panel in enumerate(plot.panels)]
+    named = replace(plot, title=f"{plot.title}: {one.version}", name=place, panels=panels)
     link = address("/model.csv", version=one.version, plot=kind)
     # Ours, and escaped: sanitizing would take the plot's own elements out.
     ui.html(figure(named, lambda _: link, {}), sanitize=False)

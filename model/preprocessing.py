@@ -3,7 +3,7 @@
 The steps are Zalando's own (Xiao, Rasul and Vollgraf 2017, section 2): trim the ground, subsample so that
 the longest edge is 28, sharpen, centre, negate, 8-bit gray. `InputSpec` holds their settings; it travels
 in the model's manifest and in its announcement, so that training, evaluation and an agent on another
-machine do exactly the same.
+machine do exactly the same. A ground that is not even, as no studio's is, has the garment cut out of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from model.cutting_out import cut_out
 from model.decoding import decode, decoded_bytes
 from model.image_formats import Header, ImageError, read_header
 
@@ -31,7 +32,7 @@ __all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
 class InputSpec:
     """What the network expects, and how an image file becomes that. Lengths are pixels, sizes bytes."""
 
-    version: str = "zalando-2"
+    version: str = "zalando-3"
     height: int = 28
     width: int = 28
     max_bytes: int = 64 * 1024 * 1024
@@ -49,6 +50,8 @@ class InputSpec:
     sharpen_sigma: float = 1.0
     # How many times its own median deviation a ground is taken off; on an even ground that is nothing.
     ground_spread: float = 2.0
+    # Median deviation of a ground above which the garment is cut out of it; a studio's has less.
+    cut_out_spread: float = 6.0
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting by its name, ready for JSON."""
@@ -58,19 +61,23 @@ class InputSpec:
     def from_dict(cls, settings: Mapping[str, Any]) -> InputSpec:
         """Read what `to_dict` wrote; unknown names are ignored, so that a later version may add some.
 
+        What is missing in the settings of an earlier version is as it was then.
         Raises `ValueError` in one line when a value has the wrong type or makes no sense.
         """
         known = {field.name: type(field.default) for field in fields(cls)}
         names = [name for name in known if name in settings]
         given: dict[str, Any] = {name: _checked(name, settings[name], known[name]) for name in names}
-        return cls(**given)
+        return cls(**{**_EARLIER, **given})
 
+
+_EARLIER: dict[str, Any] = {"cut_out_spread": 255.0}
 
 # An announcement comes from outside: what lies beyond these would cost an agent its memory or its life.
 _RANGES: dict[str, tuple[float, float]] = {
     "height": (1, 4096), "width": (1, 4096), "max_bytes": (1, 2**30), "max_pixels": (1, 2**30),
     "max_decoded_bytes": (1, 2**30), "trim_tolerance": (0, 1), "trim_outliers": (0, 1),
     "thumbnail": (1, 4096), "sharpen_radius": (0, 16), "sharpen_sigma": (0.05, 16), "ground_spread": (0, 255),
+    "cut_out_spread": (0, 255),
 }  # fmt: skip
 _RESIZES = ("subsample", "area")
 
@@ -165,18 +172,38 @@ def _border(height: int, width: int) -> NDArray[np.intp]:
 def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     """Trim, shrink, sharpen, negate and centre a picture, (h, w) gray or (h, w, 3) BGR."""
     ground = _ground(picture)
-    small = _resized(_trimmed(picture, ground, spec), spec)
-    if spec.sharpen_radius > 0:
-        kernel = _sharpening(spec.sharpen_radius, spec.sharpen_sigma)
-        small = _pixels(cv2.filter2D(small, -1, kernel, borderType=cv2.BORDER_REPLICATE))
-    return _centred(_off_ground(small, ground, spec), spec)
+    if ground.spread > spec.cut_out_spread and (garment := _cut_out(picture, spec)) is not None:
+        return _centred(_sharpened(_scaled(garment, spec, cv2.INTER_AREA), spec), spec)
+    small = _sharpened(_resized(_trimmed(picture, ground, spec), spec), spec)
+    # What the ground itself varies by is taken off.
+    return _centred(_rounded(_difference(small, ground) - spec.ground_spread * ground.spread), spec)
 
 
-def _off_ground(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDArray[np.uint8]:
+def _cut_out(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8] | None:
+    """Return the garment alone, trimmed and bright on black, of a thumbnail; None where none is found."""
+    small = _thumbnail(picture, spec)
+    ground = _ground(small)
+    difference = _difference(small, ground)
+    kept = cut_out(small, difference > ground.spread)
+    if kept is None:
+        return None
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return _rounded(np.where(kept, difference, 0)[inside])
+
+
+def _sharpened(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    if spec.sharpen_radius <= 0:
+        return picture
+    kernel = _sharpening(spec.sharpen_radius, spec.sharpen_sigma)
+    return _pixels(cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REPLICATE))
+
+
+def _difference(picture: NDArray[np.uint8], ground: Ground) -> NDArray[np.float32]:
     """Make the ground black and the garment as bright as it differs, whichever of the two was darker.
 
     On white this is Zalando's negation, on black it changes nothing. On other grounds the colour counts too
-    (the darker the ground, the more), and what the ground itself varies by is taken off.
+    (the darker the ground, the more).
     """
     level = _brightness(ground.colour)
     difference = np.abs(_gray(picture).astype(np.float32) - level)
@@ -184,7 +211,7 @@ def _off_ground(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> 
         share = min(1.0, (255 - level) / 60)
         coloured = np.abs(picture - ground.colour.astype(np.float32)).max(axis=2)
         difference = (1 - share) * difference + share * coloured
-    return _rounded(difference - spec.ground_spread * ground.spread)
+    return difference
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -250,11 +277,21 @@ def _trimmed(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDA
 
 def _resized(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     """Shrink so that the longest edge fits: smoothly to the thumbnail, then by skipping rows and columns."""
-    longest = max(picture.shape[:2])
-    if longest > spec.thumbnail:
-        picture = cv2.resize(picture, _size(picture, spec.thumbnail / longest), interpolation=cv2.INTER_AREA)
-    scale = min(spec.height / picture.shape[0], spec.width / picture.shape[1])
     method = cv2.INTER_NEAREST_EXACT if spec.resize == "subsample" else cv2.INTER_AREA
+    return _scaled(_thumbnail(picture, spec), spec, method)
+
+
+def _thumbnail(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    longest = max(picture.shape[:2])
+    if longest <= spec.thumbnail:
+        return picture
+    size = _size(picture, spec.thumbnail / longest)
+    return _pixels(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+
+
+def _scaled(picture: NDArray[np.uint8], spec: InputSpec, method: int) -> NDArray[np.uint8]:
+    """Bring a picture to the size at which its longest edge fits."""
+    scale = min(spec.height / picture.shape[0], spec.width / picture.shape[1])
     return _pixels(cv2.resize(picture, _size(picture, scale), interpolation=method))
 
 

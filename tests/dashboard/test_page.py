@@ -23,6 +23,9 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, select, a[href
     !(one.getAttribute("aria-label") || one.textContent.trim() || one.closest("label")?.textContent.trim()))
   .map((one) => one.outerHTML.slice(0, 120))"""
 """What a screen reader could not name, as HTML."""
+TWICE = """() => [...document.querySelectorAll("[id]")].map((one) => one.id)
+  .filter((id, place, all) => !id || all.indexOf(id) !== place)"""
+"""Places that an address cannot lead to: they have no name, or another place has the same."""
 
 
 def test_today_says_that_all_is_well_and_shows_what_comes_in(page: Page, tab: Tab) -> None:
@@ -187,6 +190,7 @@ def test_every_page_fits_its_window(
         expect(tab.locator("h1")).to_have_count(1)
         assert "en-US" == tab.locator("html").get_attribute("lang")
         assert [] == tab.evaluate(NAMELESS)
+        assert [] == tab.evaluate(TWICE)
         tab.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 

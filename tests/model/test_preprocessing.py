@@ -208,8 +208,8 @@ def test_spec_survives_json() -> None:
 
 
 def test_spec_ignores_unknown_names_and_fills_missing_ones() -> None:
-    """A later version may add settings, an earlier one may lack some."""
-    assert InputSpec.from_dict({"future": 1}) == InputSpec()
+    """A later version may add settings, an earlier one may lack some, which are then as they were."""
+    assert InputSpec.from_dict({"future": 1}) == InputSpec(cut_out_spread=255.0)
 
 
 @pytest.mark.parametrize(
