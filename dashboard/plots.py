@@ -20,6 +20,9 @@ LETTER = 7
 GAP = 0.16
 """The part of a bar's place that stays empty."""
 
+THINNEST = 0.25
+"""SVG units: nobody sees a thinner bar, and a long period has thousands. The figures have its value."""
+
 COUNTED_BARS = 10
 """So many bars are wide enough for a number above each."""
 
@@ -140,15 +143,18 @@ def stacks(
     bound: float | None = None,
     marks: Sequence[Mark] = (),
 ) -> Markup:
-    """Draw a bar for each step, the series' values on each other, the first at the bottom."""
+    """Draw a bar for each step, the series' values on each other, the first at the bottom.
+
+    What is too thin to be seen is not drawn.
+    """
     parts = _marks(frame, marks)
     below = [0.0] * len(steps)
     for number, (name, values) in zip(colours, series, strict=False):
         for column, value in enumerate(values):
-            if value:
+            if value and frame.y(0) - frame.y(value) >= THINNEST:
                 told = f"{steps[column]}, {name}: {axes.tick(value)}"
                 parts.append(_bar(frame, column, below[column], below[column] + value, number, told))
-                below[column] += value
+            below[column] += value or 0.0
     return _drawn(axes, frame, steps, parts + ([_dashes(frame, bound)] if bound is not None else []))
 
 

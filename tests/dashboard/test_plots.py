@@ -68,6 +68,16 @@ def test_bars_stand_on_each_other() -> None:
     assert "1, Bag: 25 %" == "".join(bars[0].itertext())
 
 
+def test_bar_that_nobody_sees_is_left_out_and_keeps_its_place() -> None:
+    """Those above it stand as high as they should."""
+    thin = [("a", [0.001]), ("b", [0.5])]
+    thin_bars = of_class(stacks(AXES, ["1"], thin, Frame(0, 1, 1)), "bar")
+    assert ["bar s1"] == [one.get("class") for one in thin_bars]
+    both = of_class(stacks(AXES, ["1"], [("a", [0.002]), ("b", [0.5])], Frame(0, 1, 1)), "bar")
+    assert 2 == len(both)
+    assert float(str(thin_bars[0].get("y"))) - float(str(both[1].get("y"))) == pytest.approx(0.2, abs=0.11)
+
+
 def test_reliability_counts_the_images_of_each_bin() -> None:
     """An empty bin has no bar."""
     picture = reliability(AXES, [(0, 0.0, 0.0), (12, 0.75, 0.5)])
