@@ -45,7 +45,7 @@ class Inbox:
         self._news.set()
 
     def take(self, limit: int, timeout_s: float) -> list[Delivery | Notice]:
-        """Return up to `limit` items, waiting at most `timeout_s` for the first."""
+        """Return up to `limit` items, waiting at most `timeout_s` for the first; for one receiver."""
         deadline = time.monotonic() + timeout_s
         found = self._there(limit)
         while not found and not self._woken and self._news.wait(deadline - time.monotonic()):

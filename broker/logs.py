@@ -71,13 +71,12 @@ class Prefixed(logging.Formatter):
         return f"<{PRIORITIES.get(record.levelno, 6)}>{self._inner.format(record)}"
 
 
-def told_in(record: logging.LogRecord) -> tuple[str, str]:
-    """Return a record's event and its fields as one text, as the event log has them; no traceback."""
-    event, fields = _parts(record)
-    fields.pop("traceback", None)
-    if list(fields) == ["detail"]:
-        return event, _text(fields["detail"])
-    return event, " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
+def as_text(fields: Mapping[str, Any]) -> str:
+    """Return a line's fields as one text, as the event log has them: the detail as it is, if it is alone."""
+    found = {key: value for key, value in fields.items() if value is not None and value != ""}
+    if list(found) == ["detail"]:
+        return _text(found["detail"])
+    return " ".join(f"{key}={_shown(value)}" for key, value in found.items())
 
 
 def for_the_wire(text: str) -> str:

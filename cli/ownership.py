@@ -52,10 +52,14 @@ def become_owner(state: Path) -> None:
     if os.geteuid() != ROOT or (owner := owner_of(state)).user == ROOT:
         return
     with acting_as_owner(state):
-        for what, file in (("this Python", os.__file__), ("its packages", typer.__file__), ("it", __file__)):
+        for what, file in (
+            ("this Python", os.__file__),
+            ("its packages", typer.__file__),
+            ("this program", __file__),
+        ):
             if not os.access(file, os.R_OK, effective_ids=True):
                 raise CannotRun(
-                    f"{state} belongs to user {owner.user}, who may not read {what}, {file}: run this from"
+                    f"{state} belongs to user {owner.user}, who may not read {what}, {file}: run it from"
                     " where Tailorbird is installed, or move it to where all may read"
                 )
     try:

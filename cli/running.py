@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from broker.listeners import EVERYWHERE
 from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
@@ -28,12 +29,14 @@ from cli.ending import Ending
 from cli.errors import CannotRun
 from cli.given import Given
 from cli.hangup import LOG, leave_terminal
-from cli.programs import BROKER, programs
+from cli.programs import BROKER, DASHBOARD, programs
 from cli.reader import Reader
 from cli.supervisor import Supervisor
 
 LOCK = "up.lock"
 READY_S = 120.0
+PAGE_S = 20.0
+
 STEP_S = 0.1
 
 
@@ -122,6 +125,19 @@ class RunningLine:
                 if time.monotonic() > deadline:
                     why = f": {refusal}" if refusal else f"; {self._logs()}"
                     raise CannotRun(f"{', '.join(waiting)} did not come online{why}")
+
+    def wait_for_page(self) -> None:
+        """Wait a while until the page listens, where there is one: whoever reads its address opens it."""
+        page = self.settings.dashboard
+        host = "127.0.0.1" if page.host in EVERYWHERE else page.host
+        deadline = time.monotonic() + PAGE_S
+        while time.monotonic() < deadline and any(
+            child is not None for program, child in self.supervisor.places() if program.service == DASHBOARD
+        ):
+            with contextlib.suppress(OSError), socket.create_connection((host, page.port), 1.0):
+                return
+            self.step()
+            time.sleep(0.05)
 
     def _not_in(self, online: dict[tuple[str, str], int]) -> list[str]:
         """Return the services whose present process has not said `online` yet."""

@@ -46,6 +46,7 @@ def up(context: typer.Context) -> None:
     with Ending(reloads=True) as ending, RunningLine(given(context), _say, ending) as line:
         try:
             line.wait_until_ready()
+            line.wait_for_page()
             for text in welcome(line.settings):
                 answers().print(text)
             with (

@@ -1,6 +1,5 @@
 """The page's certificate: read when the page starts, and again when its file is another one."""
 
-import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -8,11 +7,10 @@ from pathlib import Path
 
 from broker.encryption import check_server_files, load_server_files, server_context
 from broker.errors import BrokerProblem
-from broker.logs import log_line
 from broker.settings import Dashboard
+from dashboard.told import tell
 
 LOOK_S = 10.0
-log = logging.getLogger("dashboard")
 
 
 class Certificate:
@@ -40,9 +38,9 @@ class Certificate:
         except (
             BrokerProblem
         ) as problem:  # between the two files' changes, or a mistake: the next change tells
-            log_line(log, "warning", "certificate-not-read", detail=f"{problem}; the old one stays")
+            tell("warning", "certificate-not-read", detail=f"{problem}; the old one stays")
         else:
-            log_line(log, "info", "certificate-read", file=str(self._page.tls_certificate))
+            tell("info", "certificate-read", file=str(self._page.tls_certificate))
 
     def _look(self) -> tuple[int | None, ...]:
         return tuple(_changed(file) for file in (self._page.tls_certificate, self._page.tls_key))

@@ -1,7 +1,6 @@
 """Signing in and out: two addresses without a script, in front of the page."""
 
 import asyncio
-import logging
 import math
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,12 +8,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from broker.logs import log_line
 from dashboard.accounts import Account
 from dashboard.attempts import device_of, is_known, keys_of
 from dashboard.gate import Gate
 from dashboard.passwords import fits
 from dashboard.plain_pages import login_page
+from dashboard.told import tell
 
 ADDRESSES = ("/login", "/logout")
 MOST_BYTES = 8192
@@ -24,7 +23,6 @@ QUEUE = 8
 """Passwords that may wait to be looked at: each takes 64 MiB and a tenth of a second, one after the other."""
 YEAR_S = 365 * 86400
 WRONG = "The name or the password is wrong."
-log = logging.getLogger("dashboard")
 
 
 def own_path(to: str) -> str:
@@ -91,10 +89,10 @@ class Door:
         who = "(no account)" if account is None else account.name
         if account is None or not good:
             gate.attempts.failed(keys)
-            log_line(log, "warning", "sign-in-failed", name=who, address=address)
+            tell("warning", "sign-in-failed", name=who, address=address)
             return HTMLResponse(login_page(to, WRONG, name), 401)
         gate.attempts.succeeded(keys)
-        log_line(log, "info", "signed-in", name=who, role=account.role, address=address)
+        tell("info", "signed-in", name=who, role=account.role, address=address)
         return self._let_in(request, account, to)
 
     def _let_in(self, request: Request, account: Account, to: str) -> Response:
@@ -116,7 +114,7 @@ class Door:
             return Response(status_code=405, headers={"Allow": "POST"})
         if session := self._gate.session(request.cookies):
             self._gate.sessions.end(session)
-            log_line(log, "info", "signed-out", name=session.account.name)
+            tell("info", "signed-out", name=session.account.name)
         answer = RedirectResponse("/login", 303)
         self._set(answer, self._gate.cookie, "", 0)
         return answer

@@ -1,7 +1,6 @@
 """Files that a page offers: CSV, made while it is sent."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain, islice
 from typing import ClassVar
@@ -12,9 +11,9 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from broker.errors import SettingsError
-from broker.logs import log_line
 from broker.settings import Settings
 from dashboard.access import UNREADABLE
+from dashboard.told import tell
 from store import queries
 
 CSV = "text/csv; charset=utf-8"
@@ -25,7 +24,6 @@ LONGEST_S = 600.0
 MOST = 4
 """Downloads at a time."""
 BUSY = f"{MOST} downloads are under way: try again when one is through.\n"
-log = logging.getLogger("dashboard")
 
 Lines = Callable[[queries.Connection], Iterator[str]]
 
@@ -78,7 +76,7 @@ class _Lasting(StreamingResponse):
             async with asyncio.timeout(LONGEST_S):
                 await super().listen_for_disconnect(receive)
         except TimeoutError:
-            log_line(log, "warning", "download-broken-off", detail=f"not through after {LONGEST_S:g} s")
+            tell("warning", "download-broken-off", detail=f"not through after {LONGEST_S:g} s")
 
 
 def csv_text(name: str, text: str) -> Response:

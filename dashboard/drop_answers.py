@@ -11,7 +11,6 @@ A refusal is one sentence of text. The guard has seen that the question comes fr
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,10 +18,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.requests import ClientDisconnect
 
-from broker.logs import log_line
+from broker.reviewer import login
 from dashboard.access import Person, Role, person_of
 from dashboard.arriving import receive
 from dashboard.declared import Plan, Refused
+from dashboard.told import tell
 from dashboard.uploads import Upload, Uploads
 
 LIST_BYTES = 16_000_000
@@ -31,7 +31,6 @@ LISTS = 2
 """Lists that are read at a time, as each takes many times its bytes in memory; others wait for their turn."""
 LIST_S = 30.0
 """How long a list may take to come."""
-log = logging.getLogger("dashboard")
 
 
 def add_answers(made: FastAPI, uploads: Uploads) -> None:
@@ -145,9 +144,8 @@ async def _put(uploads: Uploads, person: Person, request: Request, key: str, num
 
 async def _finish(uploads: Uploads, person: Person, key: str) -> dict[str, Any]:
     done = await asyncio.to_thread(uploads.finish, uploads.of(key, person.name))
-    log_line(
-        log, "info", "folder-dropped", folder=done.folder, files=done.files, bytes=done.size, by=done.who
-    )
+    who = done.who or login()
+    tell("info", "folder-dropped", folder=done.folder, files=done.files, bytes=done.size, by=who)
     return {"folder": done.folder, "files": done.files}
 
 

@@ -7,7 +7,6 @@ whoever may connect to loopback may look; with accounts, whoever has signed in.
 """
 
 import asyncio
-import logging
 from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
@@ -17,7 +16,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.errors import SettingsError
-from broker.logs import log_line
 from dashboard.door import ADDRESSES, Door
 from dashboard.frame import PAGES
 from dashboard.gate import Gate, Visit
@@ -25,6 +23,7 @@ from dashboard.leaving import GRACE_S, door_for
 from dashboard.place import LOOPBACK
 from dashboard.plain_pages import refusal_page
 from dashboard.roles import Role
+from dashboard.told import tell
 
 # NiceGUI's page begins with scripts of its own in the page, and Vue makes functions of templates. Whatever
 # they do, nothing is loaded from, or sent to, another host.
@@ -50,7 +49,6 @@ LOOK_S = 1.0
 EVENT = '42["event"'
 """How a message begins by which a browser tells what somebody did (Socket.IO 5, engine.io 4)."""
 SOCKET = "/_nicegui_ws/"
-log = logging.getLogger("dashboard")
 
 
 def is_own(
@@ -150,7 +148,7 @@ class Guard:
         """Let nobody in, and say why in the log, once."""
         if str(problem) != self._closed:
             self._closed = str(problem)
-            log_line(log, "error", "page-closed", detail=self._closed)
+            tell("error", "page-closed", detail=self._closed)
         said = "Nobody can be let in: the page's accounts cannot be used. Its log says why."
         return HTMLResponse(refusal_page("Closed", said, signed_in=False), 503)
 

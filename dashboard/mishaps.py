@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import FastAPI
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from nicegui import Client, app, html, ui
+from nicegui import Client, app, core, html, ui
 from nicegui.translations import translations
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from broker.errors import SettingsError
 from dashboard.access import AccessError, trouble
 from dashboard.frame import frame, note
 from dashboard.site import Site
+from dashboard.told import tell
 
 LANGUAGE: Literal["en-US"] = "en-US"
 LOST = "The connection to Tailorbird is lost."
@@ -32,7 +33,10 @@ def add(made: FastAPI, _: Site) -> None:
     app.add_exception_handler(404, _not_found)
     app.add_exception_handler(RequestValidationError, _not_understood)
     made.add_exception_handler(AccessError, _signed_out)
+    made.add_exception_handler(Exception, _broken)
     app.on_page_exception(_failed)
+    # What a browser says of itself: anybody who looks could write what they like into our log.
+    core.sio.on("log", _unheard)
     # What NiceGUI makes of a page that is not ready in time, it makes by this function of its own.
     vars(sys.modules[ui.page.__module__])["error_content"] = _too_slow
 
@@ -72,9 +76,22 @@ def _page(request: Request, status: int, title: str, text: str) -> Response:
     return client.build_response(request, status)
 
 
+async def _broken(request: Request, error: Exception) -> Response:
+    """Answer who asked for a file that could not be made; uvicorn logs the error itself."""
+    tell("error", "page-failed", page=request.url.path, error=type(error).__name__)
+    return PlainTextResponse(f"{DEFECT}\n", 500)
+
+
 def _failed(error: Exception) -> None:
     """Make the page in the place of one that raised; NiceGUI logs the error itself."""
+    if not isinstance(error, SettingsError):
+        request = ui.context.client.request
+        tell("error", "page-failed", page=request.url.path if request else "", error=type(error).__name__)
     _said("This page failed", trouble(error) if isinstance(error, SettingsError) else DEFECT)
+
+
+async def _unheard(*_: object) -> None:
+    """Write nothing."""
 
 
 def _too_slow(_status: int, _message: object = "") -> None:

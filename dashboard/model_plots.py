@@ -1,11 +1,12 @@
 """What a bundle recorded of its training and of its validation, as plots; a manifest is somebody's file."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
-from broker.spreadsheet import Cell
+from broker.logs import for_the_wire
 from dashboard import plots
 from dashboard.plots import Axes, Frame
 from dashboard.plotted import Plot, Share
@@ -13,30 +14,32 @@ from dashboard.trend_plots import matrix
 from model.manifest import Manifest
 
 Drawn = Callable[[Manifest], Plot | None]
-DIGITS = 4
 STEPS = 20
 """The axis of a curve begins at a whole twentieth."""
+POINTS, NETWORKS, NAME_CHARS, BINS = 500, 4, 40, 100
+"""What a page can show: more than that nobody records."""
 
 
 def training(made: Manifest) -> Plot | None:
     """Return the validation accuracy over the training, of each network; None where nothing was recorded."""
     told = made.code.get("history")
-    points = [one for one in told if _is_point(one)] if isinstance(told, list) else []
+    points = [one for one in told[:POINTS] if _is_point(one)] if isinstance(told, list) else []
     if not points:
         return None
     networks: dict[str, list[Mapping[str, Any]]] = {}
     for one in points:
-        networks.setdefault(str(one.get("network", "")), []).append(one)
-    low = int(STEPS * min(float(one["validation_accuracy"]) for one in points)) / STEPS
+        networks.setdefault(for_the_wire(str(one.get("network", "")))[:NAME_CHARS], []).append(one)
+    lowest = min(float(one["validation_accuracy"]) for one in points)
+    low = min(int(STEPS * lowest), STEPS - 1) / STEPS
     return Plot(
         "Validation accuracy while it was trained",
         Markup(""),
         name="training",
-        panels=[_curve(name, of, low) for name, of in networks.items()],
-        columns=["network", "trained", "loss", "validation accuracy"],
+        panels=[_curve(name, of, low) for name, of in list(networks.items())[:NETWORKS]],
+        columns=["network", "trained", "validation accuracy"],
         rows=[
-            [name, step, _loss(one), Share(one["validation_accuracy"])]
-            for name, of in networks.items()
+            [name, step, Share(one["validation_accuracy"])]
+            for name, of in list(networks.items())[:NETWORKS]
             for step, one in zip(_steps(of), of, strict=True)
         ],
     )
@@ -56,11 +59,6 @@ def _steps(points: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{one['done']:.0%}" if _is_share(one.get("done")) else str(number)
         for number, one in enumerate(points, start=1)
     ]
-
-
-def _loss(point: Mapping[str, Any]) -> Cell:
-    loss = point.get("loss")
-    return round(float(loss), DIGITS) if isinstance(loss, int | float) else None
 
 
 def confusion(made: Manifest) -> Plot | None:
@@ -91,7 +89,8 @@ def reliability(made: Manifest) -> Plot | None:
         "Reliability on the validation images",
         plots.reliability(Axes("Reliability", "share that is right", "confidence", percent=True), found),
         name="reliability",
-        note="On the dashed line confidence means what it says. The numbers of images are among the figures.",
+        note="On the dashed line confidence means what it says. How many images each bar stands for is in the"
+        " figures.",
         columns=["confidence", "images", "mean confidence", "right"],
         rows=[
             [edge, count, Share(sure), Share(right)]
@@ -110,7 +109,7 @@ def _is_share(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= sys.maxsize
 
 
 def _is_point(one: object) -> bool:
@@ -124,7 +123,7 @@ def _is_square(rows: object, size: int) -> TypeGuard[list[list[int]]]:
 def _are_bins(bins: object) -> TypeGuard[list[tuple[int, float, float]]]:
     return (
         isinstance(bins, list)
-        and bool(bins)
+        and 0 < len(bins) <= BINS
         and all(_is_list(one, 3) and _is_count(one[0]) and all(map(_is_share, one[1:])) for one in bins)
     )
 

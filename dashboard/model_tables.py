@@ -102,7 +102,7 @@ def recorded_plots(bundles: Sequence[Bundle]) -> None:
 
 def _plot(kind: str, one: Bundle, plot: Plot | None) -> None:
     if plot is None:
-        note(f"{one.version} has not recorded its {kind}: its card.md may have a picture.", "empty")
+        note(f"{one.version} has not recorded its {kind}.", "empty")
         return
     place = f"{kind}-{one.version}"
     panels = [replace(panel, name=f"{place}-{number}") for number, panel in enumerate(plot.panels)]

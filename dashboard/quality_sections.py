@@ -55,7 +55,8 @@ def sections(found: Found) -> list[Section]:
 def _right(found: Found) -> Section:
     given = found.quality, found.trends, found.monitor, found.alerts
     drawn = [trend_plots.expected(*given), trend_plots.suspect(*given), trend_plots.failed(*given)]
-    return Section("How right it probably is", "Estimated from confidence, while nobody has looked.", drawn)
+    said = "Estimated from confidence; what people say stands below."
+    return Section("How right it probably is", said, drawn)
 
 
 def _sure(found: Found) -> Section:

@@ -1,6 +1,5 @@
 """The page with all that it needs, until somebody asks it to end."""
 
-import logging
 import os
 import signal
 import socket
@@ -8,7 +7,6 @@ import socket
 import uvicorn
 
 from broker.health import Health
-from broker.logs import log_line
 from broker.notify import Notifier
 from broker.reviewer import connection_of
 from broker.settings import Settings
@@ -19,10 +17,8 @@ from dashboard.gate import Gate
 from dashboard.place import url_of
 from dashboard.server import listening, server
 from dashboard.site import Site
-from dashboard.told import Told
+from dashboard.told import Told, tell
 from dashboard.watch import Watch
-
-log = logging.getLogger("dashboard")
 
 
 def serve(settings: Settings, gate: Gate) -> int:
@@ -30,10 +26,12 @@ def serve(settings: Settings, gate: Gate) -> int:
     health = Health(Notifier.of(os.environ), settings.health.stuck_s)
     topics = Topics(settings.broker.root)
     defect: list[str] = []
+    served: list[uvicorn.Server] = []
 
     def failed() -> None:
         defect.append("a thread of the page's has ended")
-        web.should_exit = True
+        for web in served:
+            web.should_exit = True
 
     with (
         listening(settings.dashboard) as place,
@@ -41,9 +39,10 @@ def serve(settings: Settings, gate: Gate) -> int:
         Answers(connection_of(settings), topics, failed) as answers,
         Told(told.connection_of(settings), topics, failed),
     ):
-        web = server(Site(settings, watch, answers), health, gate)
-        log_line(log, "info", "page-served", url=url_of(settings.dashboard))
-        _run(web, place)
+        served.append(server(Site(settings, watch, answers), health, gate))
+        served[0].should_exit = bool(defect)
+        tell("info", "page-served", url=url_of(settings.dashboard))
+        _run(served[0], place)
     return 1 if defect else 0
 
 

@@ -77,8 +77,10 @@ def _tile(
         if doubts := said_of(one):
             html.span(doubts).classes("doubt")
         if said is not None:
-            right = "\N{CHECK MARK}" if said.label == one.label else "\N{NOT EQUAL TO}"
-            html.span(f"{right} {said.label}, {said.reviewer or 'somebody'}").classes("people")
+            is_right = said.label == one.label
+            sign = "\N{CHECK MARK}" if is_right else "\N{NOT EQUAL TO}"
+            opinion = html.span(f"{sign} {said.label}, {said.reviewer or 'somebody'}")
+            opinion.classes("people" if is_right else "people differs")
         name = html.span(one.image).classes("file")
         name.props["title"] = one.image
     return tile

@@ -1,9 +1,9 @@
-"""What the page writes to its log stands in the event log, too: who signed in, who dropped what, what failed.
+"""What happens at the page, for its log and the event log: who signed in or dropped what, and what failed.
 
     with Told(connection, topics):
-        log_line(logging.getLogger("dashboard"), "info", "folder-dropped", folder="spring")
+        tell("info", "folder-dropped", folder="spring", files=3, by="anna")
 
-A thread sends it, so nobody who writes a line waits for the broker.
+A thread sends events, so nobody who tells one waits for the broker.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from broker.clients import client
 from broker.connection import Connection, Notice
 from broker.errors import MessageError, Unreachable
-from broker.logs import Level, for_the_wire, log_line, told_in
+from broker.logs import Level, as_text, for_the_wire, log_line
 from broker.messages import Event, encode, now
 from broker.mqtt import MqttConnection
 from broker.settings import Settings
@@ -29,11 +29,16 @@ SERVICE, INSTANCE = "dashboard", "main"
 MOST = 200
 """Events that wait while the broker is away, the latest."""
 TURN_S = 1.0
-FRAMEWORK = "nicegui"
-"""Whose log tells what failed in a page."""
-LEVELS: dict[int, Level] = {logging.INFO: "info", logging.WARNING: "warning"}
 WORTH_TELLING = {"refused", "not-authorised", "too-large"}
 log = logging.getLogger(SERVICE)
+_telling: list["Told"] = []
+
+
+def tell(level: Level, event: str, **fields: Any) -> None:
+    """Write one line to the log, and to the event log while there is one; safe in any thread."""
+    log_line(log, level, event, **fields)
+    for one in _telling:
+        one.take(level, event, as_text(fields))
 
 
 def connection_of(settings: Settings) -> MqttConnection:
@@ -41,7 +46,7 @@ def connection_of(settings: Settings) -> MqttConnection:
     return client(settings, SERVICE, f"{SERVICE}-{os.getpid()}-{secrets.token_hex(4)}", [])
 
 
-class Told(logging.Handler):
+class Told:
     """The thread, and its connection, which nobody else has started, while the `with` block lasts.
 
     `failed` is called when it ends by a defect of its own.
@@ -50,7 +55,6 @@ class Told(logging.Handler):
     def __init__(
         self, connection: Connection, topics: Topics, failed: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(logging.INFO)
         self._connection = connection
         self._topic = topics.events(SERVICE)
         self._failed = failed
@@ -59,37 +63,30 @@ class Told(logging.Handler):
         self._thread = threading.Thread(target=self._run, name="told", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to connect, and to listen to the page's log."""
+        """Begin to connect, and to take what is told."""
         self._connection.start()
         self._thread.start()
-        for name in (SERVICE, FRAMEWORK):
-            logging.getLogger(name).addHandler(self)
+        _telling.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Send what can be sent, and leave."""
-        for name in (SERVICE, FRAMEWORK):
-            logging.getLogger(name).removeHandler(self)
+        _telling.remove(self)
         self._stopping.set()
         self._connection.wake()
         self._thread.join(5.0)
         self._connection.stop(1.0)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take a line along, of the framework's those that warn; safe in any thread."""
-        if record.thread == self._thread.ident or (
-            record.name != SERVICE and record.levelno < logging.WARNING
-        ):
-            return
-        event, detail = told_in(record)
+    def take(self, level: Level, event: str, detail: str) -> None:
+        """Take an event along; it goes out when the broker is there."""
         self._waiting.append(
             Event(
                 service=SERVICE,
                 instance=INSTANCE,
                 at=now(),
-                level=LEVELS.get(record.levelno, "error"),
+                level=level,
                 event=event,
                 detail=for_the_wire(detail),
             )

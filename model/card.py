@@ -54,9 +54,9 @@ def _text(manifest: Manifest, figures: Evaluation, pictures: list[str]) -> str:
     shown = "\n\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures)
     return f"""# Model {manifest.version}
 
-What it is for: photos of single garments on an even ground, or 28x28 pixels as in Fashion-MNIST, into ten
-classes. What it is not for: people, several garments in one picture, anything else; the guard marks most of
-that `suspect`.
+What it is for: photos of single garments, best on an even ground, or 28x28 pixels as in Fashion-MNIST, into
+ten classes. What it is not for: people, several garments in one picture, anything else; the guard marks most
+of that `suspect`.
 
 {manifest.weights:,} weights, made {manifest.created_at}, temperature {manifest.temperature:.3f},
 spread {manifest.spread:.2f}, input {manifest.input.version}. All figures are for {figures.images:,}
@@ -112,7 +112,7 @@ def draw_training(history: list[Mapping[str, Any]]) -> NDArray[np.uint8]:
     for point in history:
         networks.setdefault(str(point.get("network", "")), []).append(float(point["validation_accuracy"]))
     lowest = min(min(values) for values in networks.values())
-    low = max(0.0, min(1.0, float(np.floor(lowest * 20) / 20)))
+    low = max(0.0, min(0.95, float(np.floor(lowest * 20) / 20)))
     picture, place = _axes("share of its training", "validation accuracy", 0.0, 1.0, low, 1.0)
     for (name, values), colour in zip(networks.items(), cycle((BLUE, ORANGE)), strict=False):
         points = [place(number / len(values), value) for number, value in enumerate(values, start=1)]

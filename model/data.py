@@ -61,13 +61,15 @@ class Dataset:
 def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Dataset:
     """Load the `train` or `test` images of a directory, or one CSV file.
 
-    `validation` are those of the `train` images that training holds back.
+    `validation` are those of a directory's `train` images that training holds back.
 
     The directory holds Fashion-MNIST's official IDX files (gzip or not), Kaggle's
     `fashion-mnist_train.csv` and `fashion-mnist_test.csv`, or a folder of images per class, below
     `train` and `test` if those exist. `spec` is what turns image files into pixels. Raises `DataError`.
     """
     if split == VALIDATION:
+        if path.is_dir() and not _has_training(path):
+            raise DataError(f"{path}: holds no training images, of which validation is a part")
         return split_dataset(load_dataset(path, "train", spec), quick=False)[1]
     if split not in SPLITS:
         raise DataError(f"there is no split {split!r}; there are {', '.join([*SPLITS, VALIDATION])}")
@@ -80,6 +82,11 @@ def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Datas
     if (table := path / f"fashion-mnist_{split}.csv").is_file():
         return _from_csv(table)
     return _from_folders(path / split if (path / split).is_dir() else path, spec or InputSpec())
+
+
+def _has_training(folder: Path) -> bool:
+    images = _existing(folder / f"{SPLITS['train']}-images-idx3-ubyte")
+    return images is not None or (folder / "fashion-mnist_train.csv").is_file() or (folder / "train").is_dir()
 
 
 def split_dataset(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# The longest edge on which a garment is cut out, whatever an announcement says: of four times the pixels it
+# takes eight times as long, 0.1 s here.
+CUT_AT_MOST = 128
+
 __all__ = ["Header", "ImageError", "InputSpec", "prepare", "prepare_pixels"]
 
 
@@ -72,7 +76,7 @@ class InputSpec:
         return cls(**{**_EARLIER, **given})
 
 
-_EARLIER: dict[str, Any] = {"cut_out_spread": 255.0}
+_EARLIER: dict[str, Any] = {"cut_out_spread": 255.0, "resize": "subsample"}
 
 # An announcement comes from outside: what lies beyond these would cost an agent its memory or its life.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -183,7 +187,7 @@ def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 
 def _cut_out(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8] | None:
     """Return the garment alone, trimmed and bright on black, of a thumbnail; None where none is found."""
-    small = _thumbnail(picture, spec)
+    small = _thumbnail(picture, min(spec.thumbnail, CUT_AT_MOST))
     ground = _ground(small)
     difference = _difference(small, ground)
     kept = cut_out(small, difference > ground.spread)
@@ -279,17 +283,17 @@ def _trimmed(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDA
 
 def _resized(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     """Shrink so that the longest edge fits: smoothly to the thumbnail, then as the settings say."""
-    picture = _thumbnail(picture, spec)
+    picture = _thumbnail(picture, spec.thumbnail)
     scale = min(spec.height / picture.shape[0], spec.width / picture.shape[1])
     method = cv2.INTER_NEAREST_EXACT if spec.resize == "subsample" else cv2.INTER_AREA
     return _pixels(cv2.resize(picture, _size(picture, scale), interpolation=method))
 
 
-def _thumbnail(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+def _thumbnail(picture: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
     longest = max(picture.shape[:2])
-    if longest <= spec.thumbnail:
+    if longest <= edge:
         return picture
-    size = _size(picture, spec.thumbnail / longest)
+    size = _size(picture, edge / longest)
     return _pixels(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 

@@ -175,7 +175,7 @@ def test_program_that_the_owner_may_not_read_is_told(
     foreign: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is given up: half a program would fail somewhere later."""
-    read = {os: "this Python", typer: "its packages", ownership: "it"}
+    read = {os: "this Python", typer: "its packages", ownership: "this program"}
     for module, words in read.items():
         for each in read:
             monkeypatch.setattr(each, "__file__", str(foreign.secret if each is module else foreign.config))

@@ -11,7 +11,7 @@ import pytest
 
 from broker import upkeep_record
 from broker.settings import Metrics, Settings, Store
-from broker.settings_reader import read_settings
+from broker.settings_reader import PROJECT, read_settings
 from dashboard import machine
 from dashboard.costs import Cost, cost_of
 from dashboard.machine import Changed
@@ -72,8 +72,9 @@ def test_database_that_is_not_there_is_a_trouble(own: Settings) -> None:
 
 
 def test_changed_settings_are_those_that_are_not_the_default(own: Settings) -> None:
-    """The state's folder itself, and what follows it, is none."""
-    assert [Changed("[upkeep] keep_days", "90.0", "0.0")] == machine.changed(own)
+    """The state's folder is one; what follows from it is none."""
+    state = Changed("[paths] state", str(own.paths.state), str(PROJECT / "var"))
+    assert [state, Changed("[upkeep] keep_days", "90.0", "0.0")] == machine.changed(own)
 
 
 def test_service_is_asked_what_it_costs() -> None:

@@ -21,7 +21,7 @@ from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics
-from dashboard import access
+from dashboard import access, mishaps, models
 from dashboard.access import Person, Role
 from dashboard.answers import Answers
 from dashboard.frame import PAGES
@@ -110,6 +110,28 @@ def test_page_that_fails_is_one_of_ours(site: Page, path: str, status: int, said
         assert part in text
     for hidden in ("a-secret-word", "Traceback", "sad_face"):
         assert hidden not in text
+
+
+def test_page_or_file_that_fails_is_an_event(site: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, with where it was and what was raised, and not what that said; the world's troubles are none."""
+    found: list[tuple[str, str, dict[str, object]]] = []
+
+    def heard(level: str, event: str, **fields: object) -> None:
+        found.append((level, event, fields))
+
+    def fails(_: object) -> None:
+        raise RuntimeError("a-secret-word")
+
+    monkeypatch.setattr(mishaps, "tell", heard)
+    monkeypatch.setattr(models, "look", fails)
+    for path in ("/defect", "/late-defect", "/model.csv?version=v&plot=training"):
+        status, said = answered(site, path)
+        assert 500 == status
+        assert "a-secret-word" not in said
+    assert [
+        ("error", "page-failed", {"page": path, "error": "RuntimeError"})
+        for path in ("/defect", "/model.csv")
+    ] == found
 
 
 def test_script_that_is_not_there_is_no_page(site: Page) -> None:

@@ -195,6 +195,19 @@ def test_every_page_fits_its_window(
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_browser_writes_nothing_into_the_log(page: Page, tab: Tab) -> None:
+    """NiceGUI would take any line from anybody who looks."""
+    tab.goto("/")
+    expect(tab.get_by_text("Everything is online")).to_be_visible(timeout=WAIT_MS)
+    tab.evaluate(
+        "() => window.socket.emit('log', {client_id: window.clientId, level: 'error', message: 'forged'})"
+    )
+    hold = tab.get_by_role("button", name="Hold")
+    hold.click()  # what comes behind it has been heard
+    expect(hold).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+    assert "forged" not in (page.inbox.parent / "log" / "dashboard-main.log").read_text()
+
+
 def answered(page: Page, path: str, **headers: str) -> tuple[int, str]:
     """Return the status and the body of an answer."""
     request = urllib.request.Request(page.url + path, headers=headers)

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from broker.connection import Delivery
-from broker.logs import log_line
 from broker.memory import MemoryBroker, MemoryConnection
 from broker.messages import Event, decode
-from dashboard.told import FRAMEWORK, MOST, SERVICE, Told
+from dashboard.told import MOST, Told, tell
 from tests.cli.fake_store import TOPICS
 from tests.waiting import until
-
-log = logging.getLogger(SERVICE)
 
 
 @pytest.fixture
@@ -31,15 +28,6 @@ def store(broker: MemoryBroker) -> Iterator[MemoryConnection]:
     made.stop(1.0)
 
 
-@pytest.fixture(autouse=True)
-def logged() -> Iterator[None]:
-    """As the service does, whatever other tests have set."""
-    before = log.level
-    log.setLevel(logging.INFO)
-    yield
-    log.setLevel(before)
-
-
 def heard(store: MemoryConnection, wanted: int) -> list[Event]:
     """Return so many events, in the order in which they came."""
     found: list[Event] = []
@@ -55,22 +43,23 @@ def heard(store: MemoryConnection, wanted: int) -> list[Event]:
     return found
 
 
-def test_lines_of_the_page_become_events(broker: MemoryBroker, store: MemoryConnection) -> None:
-    """With their fields, or the detail alone; a defect of a page without its traceback, and no idle word."""
-    framework = logging.getLogger(FRAMEWORK)
-    with Told(broker.connect("page", []), TOPICS):
-        log_line(log, "info", "folder-dropped", folder="spring \ud800", files=3, by="anna")
-        log_line(log, "warning", "download-broken-off", detail="not through after 600 s\x00")
-        framework.info("ready")
-        framework.error("the page failed", exc_info=RuntimeError("a secret"))
+def test_what_is_told_is_in_the_log_and_an_event(
+    broker: MemoryBroker, store: MemoryConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its fields, or the detail alone; whatever level the log has."""
+    with caplog.at_level(logging.ERROR, "dashboard"), Told(broker.connect("page", []), TOPICS):
+        tell("info", "folder-dropped", folder="spring \ud800", files=3, by="anna")
+        tell("warning", "download-broken-off", detail="not through after 600 s\x00")
+        tell("error", "page-failed", page="/quality", error="KeyError", by="")
         found = heard(store, 3)
     assert [("dashboard", "main")] * 3 == [(one.service, one.instance) for one in found]
     assert [
         ("info", "folder-dropped", 'folder="spring \\ud800" files=3 by=anna'),
         ("warning", "download-broken-off", "not through after 600 s\\x00"),
-        ("error", "log", 'message="the page failed"'),
+        ("error", "page-failed", "page=/quality error=KeyError"),
     ] == [(one.level, one.event, one.detail) for one in found]
-    log_line(log, "info", "signed-out", name="anna")
+    assert ["page-failed"] == caplog.messages
+    tell("info", "signed-out", name="anna")
     assert not store.receive(10, 0.2)
 
 
@@ -79,7 +68,7 @@ def test_events_wait_for_the_broker_the_latest_of_them(broker: MemoryBroker, sto
     broker.go_away()
     with Told(broker.connect("page", []), TOPICS):
         for number in range(MOST + 5):
-            log_line(log, "info", "folder-dropped", files=number)
+            tell("info", "folder-dropped", files=number)
         broker.come_back()
         found = heard(store, MOST)
     assert [f"files={number}" for number in range(5, MOST + 5)] == [one.detail for one in found]
@@ -91,7 +80,7 @@ def test_event_that_cannot_be_told_is_said_in_the_log_alone(caplog: pytest.LogCa
     store = broker.connect("store", [TOPICS.events("+")])
     store.start()
     with Told(broker.connect("page", []), TOPICS):
-        log_line(log, "info", "folder-dropped", folder="x" * 900)
-        log_line(log, "info", "signed-in", name="anna")
+        tell("info", "folder-dropped", folder="x" * 900)
+        tell("info", "signed-in", name="anna")
         assert ["signed-in"] == [one.event for one in heard(store, 1)]
     assert 1 == caplog.messages.count("event-not-published")

@@ -38,6 +38,11 @@ def test_the_training_curve_rises_with_the_accuracy() -> None:
     assert cv2.imencode(".png", picture)[0]
 
 
+def test_a_training_that_was_always_right_is_drawn() -> None:
+    """A small and easy set: the axis has a height all the same."""
+    assert (draw_training([{"validation_accuracy": 1.0}] * 2) == BLUE).all(axis=2).any()
+
+
 def test_each_network_has_a_curve_of_its_own() -> None:
     """They do not go on from each other."""
     falling = [{"network": "first", "validation_accuracy": value} for value in (0.9, 0.5)]

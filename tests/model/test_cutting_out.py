@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model import preprocessing
 from model.classifier import Classifier
 from model.cutting_out import cut_out
 from model.data import load_dataset
@@ -99,6 +100,20 @@ def test_what_is_too_small_to_hold_a_garment_is_not_cut(side: int) -> None:
     """Nor is it refused: the plain steps make pixels of it."""
     noise = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3)).astype(np.uint8)
     assert prepare_pixels(noise, SPEC).shape == (28, 28)
+
+
+def test_announcement_of_a_huge_thumbnail_makes_no_huge_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut takes time and memory by its pixels: they are ours to bound."""
+    seen: list[tuple[int, ...]] = []
+
+    def counted(picture: NDArray[np.uint8], differs: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        seen.append(picture.shape)
+        return cut_out(picture, differs)
+
+    monkeypatch.setattr(preprocessing, "cut_out", counted)
+    large = cv2.resize(photo(), (1500, 1500)).astype(np.uint8)
+    assert overlap(prepare_pixels(large, replace(SPEC, thumbnail=4096)), wanted()) > 0.85
+    assert [(128, 128, 3)] == seen
 
 
 def test_ground_alone_has_no_garment() -> None:

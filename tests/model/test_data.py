@@ -71,6 +71,13 @@ def test_validation_is_what_training_holds_back(tmp_path: Path) -> None:
     assert set(range(120)) == {*training.images[:, 0, 0].tolist(), *held.images[:, 0, 0].tolist()}
 
 
+def test_folder_of_test_images_has_no_validation(tmp_path: Path) -> None:
+    """Nothing of it was held back from training."""
+    write_idx(tmp_path, idx(IMAGES), idx(LABELS.astype(np.uint8)))
+    with pytest.raises(DataError, match="holds no training images, of which validation is a part"):
+        load_dataset(tmp_path, "validation")
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_kaggles_csv_is_read_by_directory_and_by_name(tmp_path: Path, whole: bool) -> None:  # noqa: FBT001
     """The table's rows are the images."""

@@ -209,7 +209,7 @@ def test_spec_survives_json() -> None:
 
 def test_spec_ignores_unknown_names_and_fills_missing_ones() -> None:
     """A later version may add settings, an earlier one may lack some, which are then as they were."""
-    assert InputSpec.from_dict({"future": 1}) == InputSpec(cut_out_spread=255.0)
+    assert InputSpec.from_dict({"future": 1}) == InputSpec(cut_out_spread=255.0, resize="subsample")
 
 
 @pytest.mark.parametrize(
