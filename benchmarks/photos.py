@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def measured(classifier: Classifier, pictures: Labelled, spec: InputSpec) -> str:
-    """Return how many pictures are right, as a mean of the classes, how many suspect, and the others right."""
+    """Return how many pictures are right (mean of the classes), how many suspect, and the others right."""
     pixels = np.stack([prepare_pixels(picture, spec) for picture, _ in pictures])
     labels = np.array([label for _, label in pictures], np.intp)
     answer = classifier.classify(pixels)
