@@ -68,8 +68,11 @@ def export(
                 rows = exports.export(connection, kind.value, filters, file)
         except exports.UnfitFilterError as error:
             raise typer.BadParameter(str(error)) from error
+    chosen = {"--since": since, "--until": until, "--job": job, "--class": label, "--model": model}
+    if not rows and (wanted := [f"{name} {value}" for name, value in chosen.items() if value is not None]):
+        say(f"no line is like that: {', '.join(wanted)}")
     if output != STDOUT:
-        say(f"{rows:,} rows in {output}")
+        say(f"{rows:,} {'row' if rows == 1 else 'rows'} in {output}")
 
 
 @contextlib.contextmanager

@@ -141,6 +141,13 @@ def test_export_writes_what_was_classified(line: RunningUp, cli: RunCli, tmp_pat
     assert done.stdout.splitlines() == file.read_text().splitlines()
 
 
+def test_export_that_finds_nothing_says_what_was_asked_for(line: RunningUp, cli: RunCli) -> None:
+    """Beside the answer, which is the header alone: a name may be misspelt."""
+    done = cli("export", "results", "--class", "bag", "--job", "nojob", config=line.config)
+    assert (0, 1) == (done.returncode, done.stdout.count("\n"))
+    assert "no line is like that: --job nojob, --class bag\n" == done.stderr
+
+
 def test_export_with_a_filter_that_does_not_fit_is_a_usage_error(line: RunningUp, cli: RunCli) -> None:
     """Events have no class."""
     done = cli("export", "events", "--class", "Bag", config=line.config)
