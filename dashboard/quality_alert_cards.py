@@ -53,7 +53,7 @@ def _card(alert: AlertRow, plot: Plot | None, now: datetime, *, drawn: bool) -> 
 
 def _words(alert: AlertRow, plot: Plot | None) -> Markup:
     rule = rule_of(alert)
-    parts = [Markup("<p>{}</p>").format(alert.detail[:1].upper() + alert.detail[1:] + ".")]
+    parts = [Markup("<p>When it opened: {}.</p>").format(alert.detail)]
     if rule.means:
         parts.append(Markup('<p class="faint">{} {}</p>').format(rule.means, rule.next))
     links = [

@@ -27,7 +27,7 @@ SERVICES = Table(
     right=("Process",),
     wide=("Up since (UTC)", "Process", "Machine", "Release"),
 )
-ALERTS = Table("Open alerts", ("Alert", "What was seen", "Since (UTC)", "Lasts"), wide=("Lasts",))
+ALERTS = Table("Open alerts", ("Alert", "Seen when it opened", "Since (UTC)", "Lasts"), wide=("Lasts",))
 WARNING = "\N{WARNING SIGN}"
 
 
