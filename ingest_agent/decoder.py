@@ -1,8 +1,8 @@
 """A child process that decodes, seen from the agent: started once, used again, replaced when it dies.
 
 A death is an image's fault only when it was the only one there: after the first death, images go one at a
-time, and the one during which the process dies again has crashed it. A process that cannot even begin is the
-world's trouble, and no image's.
+time, and one during which the process dies twice in a row has crashed it; once may be anybody's kill. A
+process that cannot even begin is the world's trouble, and no image's.
 """
 
 import contextlib
@@ -27,6 +27,8 @@ from model.preprocessing import InputSpec
 
 START_S = 30.0
 GRACE_S = 1.0
+DEATHS = 2
+"""In a row, while an image was alone: then it is the image's fault."""
 RECEIVE_BYTES = 1 << 18
 COMMAND = (sys.executable, "-m", "ingest_agent.decoder_process")
 _REASON = re.compile(r"[a-z][a-z-]{0,39}")
@@ -215,7 +217,7 @@ class Decoder:
     ) -> list[Prepared | Unprepared]:
         """Return what becomes of each image, in order; `moved` is called at each. Raises CannotPrepare."""
         answers: list[Prepared | Unprepared] = []
-        alone = False
+        alone, died_with_it = False, 0
         while len(answers) < len(images):
             self.start()
             before = len(answers)
@@ -225,15 +227,15 @@ class Decoder:
                 # One by one: those that came before a death stay.
                 for answer in self._process.ask(images[before:end], spec):
                     answers.append(answer)
+                    died_with_it = 0
                     moved()
             except _Died as death:
                 moved()
                 self._process = None
-                if alone or (death.too_slow and end == before + 1):
+                alone, died_with_it = True, died_with_it + (end == before + 1)
+                if died_with_it == DEATHS or (death.too_slow and end == before + 1):
                     answers.append(_blamed(death))
-                    alone = False
-                else:
-                    alone = True
+                    alone, died_with_it = False, 0
         return answers
 
     def interrupt(self) -> None:

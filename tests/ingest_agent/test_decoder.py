@@ -262,6 +262,23 @@ def test_killed_process_costs_no_image(make: Callable[..., Decoder]) -> None:
         assert [""] * 5 == reasons(decoder.prepare([picture(seed) for seed in range(5)], SPEC, nothing))
 
 
+def test_kills_one_after_the_other_cost_no_image(make: Callable[..., Decoder]) -> None:
+    """Though images go one at a time by then: each is given twice before it is blamed."""
+    decoder, kills = make(), 0
+
+    def killed() -> None:
+        nonlocal kills
+        process = None if decoder._process is None else decoder._process._process
+        if process is not None and process.returncode is None and kills < 3:
+            process.kill()
+            kills += 1
+
+    decoder.prepare([picture()], SPEC, nothing)
+    os.kill(pid_of(decoder), signal.SIGKILL)
+    assert [""] * 5 == reasons(decoder.prepare([picture(seed) for seed in range(5)], SPEC, killed))
+    assert 3 == kills
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
