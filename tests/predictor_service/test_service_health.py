@@ -74,6 +74,9 @@ def test_predictor_stuck_in_its_engine_feeds_no_more(
     assert until(watched.answers)
 
 
+GROUPS = 16
+
+
 def test_many_slow_groups_are_no_hang(
     watched: Bench, systemd: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,13 +84,13 @@ def test_many_slow_groups_are_no_hang(
     classify, pause = watched.model.classify, threading.Event()
 
     def slow(pixels: Any) -> Any:
-        pause.wait(0.3)
+        pause.wait(0.5)
         return classify(pixels)
 
     monkeypatch.setattr(watched.model, "classify", slow)
-    watched.line.health.stuck_s = 3.0  # less than all the groups together take
+    watched.line.health.stuck_s = 7.0  # less than all the groups together take, and much more than one
     states = set()
-    for number in range(12):
+    for number in range(GROUPS):
         watched.publish(batch(f"b{number}", [200] * 700))  # two do not fit into one call
     answers: list[Any] = []
 
@@ -95,7 +98,7 @@ def test_many_slow_groups_are_no_hang(
         systemd.hear()
         states.add(watched.line.health.report().state)
         answers.extend(watched.answers())
-        return len(answers) == 12
+        return len(answers) == GROUPS
 
     until(done)
     assert {"ok"} == states
