@@ -45,7 +45,7 @@ class KeyValue(logging.Formatter):
         """Return the record as one line."""
         event, fields = _parts(record)
         words = [_time(record), record.levelname, record.name, event]
-        words += [f"{key}={_shown(value)}" for key, value in fields.items()]
+        words += _pairs(fields)
         return " ".join(words)
 
 
@@ -73,10 +73,8 @@ class Prefixed(logging.Formatter):
 
 def as_text(fields: Mapping[str, Any]) -> str:
     """Return a line's fields as one text, as the event log has them: the detail as it is, if it is alone."""
-    found = {key: value for key, value in fields.items() if value is not None and value != ""}
-    if list(found) == ["detail"]:
-        return _text(found["detail"])
-    return " ".join(f"{key}={_shown(value)}" for key, value in found.items())
+    found = _said(fields)
+    return _text(found["detail"]) if list(found) == ["detail"] else " ".join(_pairs(found))
 
 
 def for_the_wire(text: str) -> str:
@@ -88,12 +86,19 @@ def _parts(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     """Return a record's event and its fields, whoever wrote it."""
     fields: Mapping[str, Any] | None = getattr(record, "fields", None)
     event = record.msg if fields is not None else FOREIGN
-    found = {"message": record.getMessage()} if fields is None else dict(fields)
-    found = {key: value for key, value in found.items() if value is not None and value != ""}
+    found = _said({"message": record.getMessage()} if fields is None else fields)
     if record.exc_info:
         trace = logging.Formatter().formatException(record.exc_info)
         found["traceback"] = " | ".join(line.strip() for line in trace.splitlines() if line.strip())
     return event, found
+
+
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None and value != ""}
+
+
+def _pairs(fields: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={_shown(value)}" for key, value in fields.items()]
 
 
 def _time(record: logging.LogRecord) -> str:

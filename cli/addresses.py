@@ -36,7 +36,7 @@ def wait_for_free_port(broker: Broker, check: Callable[[], None]) -> None:
 def _is_free(listener: Listener, key: str) -> bool:
     host = listener.host
     if host.startswith("/"):
-        return not _is_open(listener)
+        return not accepts(listener)
     with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if host == EVERY_ADDRESS:
@@ -54,10 +54,11 @@ def _is_free(listener: Listener, key: str) -> bool:
 
 def is_open(broker: Broker) -> bool:
     """Tell whether something accepts connections at the broker's address."""
-    return _is_open(own_listener(broker))
+    return accepts(own_listener(broker))
 
 
-def _is_open(listener: Listener) -> bool:
+def accepts(listener: Listener) -> bool:
+    """Tell whether something accepts connections at an address."""
     host = listener.host
     try:
         if not host.startswith("/"):

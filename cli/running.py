@@ -17,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from broker.listeners import EVERYWHERE
+from broker.listeners import EVERYWHERE, Listener
 from broker.messages import Status, now
 from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
 from broker.up_record import RECORD
-from cli.addresses import PORT_S, is_open, wait_for_free_port, where_is
+from cli.addresses import PORT_S, accepts, is_open, wait_for_free_port, where_is
 from cli.child import Child
 from cli.ending import Ending
 from cli.errors import CannotRun
@@ -36,7 +36,6 @@ from cli.supervisor import Supervisor
 LOCK = "up.lock"
 READY_S = 120.0
 PAGE_S = 20.0
-
 STEP_S = 0.1
 
 
@@ -129,12 +128,12 @@ class RunningLine:
     def wait_for_page(self) -> None:
         """Wait a while until the page listens, where there is one: whoever reads its address opens it."""
         page = self.settings.dashboard
-        host = "127.0.0.1" if page.host in EVERYWHERE else page.host
+        place = Listener("127.0.0.1" if page.host in EVERYWHERE else page.host, page.port, tls=False)
         deadline = time.monotonic() + PAGE_S
         while time.monotonic() < deadline and any(
             child is not None for program, child in self.supervisor.places() if program.service == DASHBOARD
         ):
-            with contextlib.suppress(OSError), socket.create_connection((host, page.port), 1.0):
+            if accepts(place):
                 return
             self.step()
             time.sleep(0.05)

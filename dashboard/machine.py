@@ -12,7 +12,7 @@ from broker.errors import BrokerProblem, SettingsError
 from broker.listeners import named_listener
 from broker.live_settings import changed_keys
 from broker.setting_words import shown
-from broker.settings import Broker, Settings
+from broker.settings import Broker, Paths, Settings
 from broker.settings_reader import PROJECT, default_settings
 from broker.up_record import RunningBroker, running_broker
 from broker.upkeep_record import STALE_H, hours_since
@@ -80,7 +80,7 @@ def look(settings: Settings) -> Machine:
 def changed(settings: Settings) -> list[Changed]:
     """Return the settings that are not as they come, without passwords."""
     plain = default_settings(settings.paths.state)
-    state, usual = str(settings.paths.state), str(PROJECT / "var")
+    state, usual = str(settings.paths.state), str(PROJECT / Paths().state)
     found = [] if state == usual else [Changed("[paths] state", state, usual)]
     for name in changed_keys(plain, settings):
         section, key = name.split(".")

@@ -84,10 +84,12 @@ async def _broken(request: Request, error: Exception) -> Response:
 
 def _failed(error: Exception) -> None:
     """Make the page in the place of one that raised; NiceGUI logs the error itself."""
-    if not isinstance(error, SettingsError):
-        request = ui.context.client.request
+    if isinstance(error, SettingsError):
+        said = trouble(error)
+    else:
+        said, request = DEFECT, ui.context.client.request
         tell("error", "page-failed", page=request.url.path if request else "", error=type(error).__name__)
-    _said("This page failed", trouble(error) if isinstance(error, SettingsError) else DEFECT)
+    _said("This page failed", said)
 
 
 async def _unheard(*_: object) -> None:
