@@ -24,13 +24,15 @@ PAGES = (
 )
 """The name, the address, and the role without which a page is not in the head."""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
-# names need more room than there is, the marked one shall be in view. A connection that is lost because the
-# session is over never comes back: then the door is open, and the page leads there.
+# names need more room than there is, the marked one shall be in view. A connection that never came about is
+# as bad as one that is lost, though NiceGUI says nothing then. One that fails because the session is over
+# never comes: then the door is open, and the page leads there.
 SCRIPT = """<script>addEventListener("load", () => {
   const popup = document.getElementById("popup");
   popup.setAttribute("role", "alert");
   setInterval(async () => {
-    if (popup.ariaHidden === "true") return;
+    if (!window.did_handshake && performance.now() > 10000) popup.ariaHidden = "false";
+    if (window.did_handshake && popup.ariaHidden === "true") return;
     const door = await fetch("/login", {redirect: "manual"}).catch(() => null);
     if (door?.status === 200) location.reload();
   }, 2000);

@@ -142,6 +142,21 @@ def test_open_page_goes_to_the_door_when_its_time_is_over(tab: Tab, guarded: Gua
     expect(tab).to_have_url(LOGIN, timeout=WAIT_MS)
 
 
+def test_page_without_a_connection_says_so_and_goes_to_the_door(tab: Tab, guarded: Guarded) -> None:
+    """NiceGUI tells of connections that are lost only; and the session may end before there is one."""
+    alone = tab.context.new_page()
+    alone.route("**/_nicegui_ws/**", lambda route: route.abort())
+    alone.route_web_socket("**/_nicegui_ws/**", lambda socket: socket.close())
+    alone.goto("/login")
+    sign_in(alone, "anna", PASSWORD)
+    expect(alone.get_by_role("heading", name="Today")).to_be_visible(timeout=WAIT_MS)
+    expect(alone.get_by_role("alert")).to_contain_text("to Tailorbird is lost", timeout=WAIT_MS)
+    expect(alone).not_to_have_url(LOGIN)
+    change_account(guarded.state, "anna", role=Role.VIEWER)
+    expect(alone).to_have_url(LOGIN, timeout=WAIT_MS)
+    alone.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1920])
 def test_signing_in_fits_its_window(
