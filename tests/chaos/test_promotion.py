@@ -16,7 +16,7 @@ from model.registry import promote, rollback
 from tests.chaos.pictures import picture
 from tests.chaos.world import ROOT, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 IMAGES = 100
 IN_FLIGHT = 1000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from tests.cli.conftest import LINE, PICTURES, Started
@@ -35,7 +35,8 @@ predictor_port = 0
 CANDIDATE = "2026-11-28-candidate"
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A folder's name that would run, were it taken for HTML."""
-WAIT_MS = 15_000
+WAIT_MS = 60_000
+"""How long a page may take, on a busy machine, to show what is expected of it."""
 CHROMIUM = [
     "--headless",
     "--no-sandbox",
@@ -136,6 +137,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(chromium: str) -> Iterator[Browser]:
     """One Chromium for all tests; Playwright's loop can be there once only."""
     with sync_playwright() as playwright:
+        expect.set_options(timeout=WAIT_MS)
         made = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         yield made
         made.close()

@@ -64,7 +64,7 @@ def page(line: Line, settings: Settings) -> Iterator[Page]:
     with socket.create_server(("127.0.0.1", 0)) as place:
         thread = threading.Thread(target=web.run, kwargs={"sockets": [place]})
         thread.start()
-        until(lambda: web.started, 30.0)
+        until(lambda: web.started)
         yield Page(f"http://127.0.0.1:{place.getsockname()[1]}", settings.ingest_agent.inbox)
         web.should_exit = web.force_exit = True
         thread.join()

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from dashboard.jobs import JobsAsked
 from store.times import stamp_of
-from tests.dashboard.conftest import WAIT_MS, Page
+from tests.dashboard.conftest import Page
 
 pytestmark = pytest.mark.slow
 
@@ -36,43 +36,43 @@ def test_open_job_follows_by_itself(database: sqlite3.Connection, tab: Tab) -> N
     """In its row, where who is on its link stays on it; once it is closed it is no open job any more."""
     tab.goto("/jobs?state=open&source=hall")
     row = tab.locator("tbody tr")
-    expect(row).to_have_count(1, timeout=WAIT_MS)
+    expect(row).to_have_count(1)
     tab.get_by_role("link", name="held").focus()
     with database:
         database.execute("UPDATE jobs SET stored = 4321 WHERE job_id = 'held'")
-    expect(row).to_contain_text("4,321", timeout=WAIT_MS)
+    expect(row).to_contain_text("4,321")
     expect(tab.get_by_role("link", name="held")).to_be_focused()
     with database:
         database.execute("UPDATE jobs SET state = 'closed' WHERE job_id = 'held'")
-    expect(tab.get_by_text("No job is like that")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No job is like that")).to_be_visible()
 
 
 def test_filters_stand_in_the_address_and_the_csv_is_what_is_shown(page: Page, tab: Tab) -> None:
     """Loaded anew, the page shows the same; Show all leads back."""
     tab.goto("/jobs")
     tab.get_by_label("Failures").select_option("some")
-    expect(tab).to_have_url(re.compile("failures=some"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile("failures=some"))
     tab.get_by_label("Search").fill("spri")
-    expect(tab).to_have_url(re.compile("text=spri"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile("text=spri"))
     tab.reload()
     expect(tab.get_by_label("Failures")).to_have_value("some")
     expect(tab.get_by_label("Search")).to_have_value("spri")
-    expect(tab.locator("tbody tr")).to_have_count(1, timeout=WAIT_MS)
+    expect(tab.locator("tbody tr")).to_have_count(1)
     link = tab.get_by_role("link", name=re.compile(r"CSV of 1\sjob"))
     with tab.expect_download() as download:
         link.click()
     (row,) = csv.DictReader(download.value.path().read_text("utf-8").splitlines())
     assert (page.job("spring"), "1") == (row["job_id"], row["failed"])
     tab.get_by_label("Flags").select_option("some")
-    expect(tab.get_by_text("No job is like that")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No job is like that")).to_be_visible()
     tab.get_by_role("link", name="Show all").click()
-    expect(tab.get_by_role("link", name="spring")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("link", name="spring")).to_be_visible()
 
 
 def test_time_that_is_none_is_said(tab: Tab) -> None:
     """With what is expected."""
     tab.goto("/jobs?since=yesterday")
-    expect(tab.get_by_text("expected a time such as")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("expected a time such as")).to_be_visible()
 
 
 def test_address_with_words_that_the_list_does_not_know() -> None:

@@ -60,7 +60,7 @@ def test_page_that_is_not_to_be_says_so_in_one_line(
 ) -> None:
     """And ends with 3, so that nobody starts it again and again."""
     process = started(tmp_path, **keys)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert 3 == process.returncode
     assert expected in said
     assert 1 == said.count("\n")
@@ -70,7 +70,7 @@ def test_page_whose_port_is_taken_says_so_in_one_line(tmp_path: Path) -> None:
     """With the key that names another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = started(tmp_path, port=taken.getsockname()[1])
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
     assert 3 == process.returncode
     assert "Address already in use; [dashboard] port names another, or 0 for no page" in said
 
@@ -85,7 +85,7 @@ def test_page_ends_cleanly_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "page-served" in process.stderr.readline()
     assert "settings-not-read" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert "" == said
     assert 0 == process.returncode
     assert [] == list(tmp_path.iterdir())
@@ -100,6 +100,6 @@ def test_page_speaks_tls_when_it_is_asked_to(tmp_path: Path) -> None:
     until(lambda: answers(port, folder / "ca.crt") or process.poll() is not None, 60.0)
     assert not answers(port)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert f"url=https://127.0.0.1:{port}" in said
     assert 0 == process.returncode

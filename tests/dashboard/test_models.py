@@ -20,10 +20,9 @@ from dashboard.bundles import Shelf
 from dashboard.model_desk import Desk
 from dashboard.promotion import ask
 from tests.cli.test_models import OWN
-from tests.dashboard.conftest import CANDIDATE, WAIT_MS, Page
+from tests.dashboard.conftest import CANDIDATE, Page
 
 pytestmark = pytest.mark.slow
-STEP_MS = 60_000
 TRIAL = """\
 INSERT INTO shadows (job_id, image, model_version, label, confidence, predicted_at)
 SELECT job_id, image, ?, CASE WHEN image LIKE 'Shirt/%' THEN 'Coat' ELSE label END, 0.75, predicted_at
@@ -36,32 +35,31 @@ GROUP BY label ORDER BY n DESC, label
 """
 
 
-@pytest.mark.timeout(180)
 def test_bundle_is_promoted_against_the_gate_and_rolled_back(page: Page, tab: Tab) -> None:
     """The gate's word comes first; whoever overrides it types the version; predictors change over."""
     tab.goto("/models")
     promote = tab.get_by_role("button", name=re.compile(f"^Promote {CANDIDATE}"))
-    expect(promote).to_be_disabled(timeout=WAIT_MS)
+    expect(promote).to_be_disabled()
     tab.get_by_role("button", name=f"Try {CANDIDATE} at the gate").click()
-    expect(tab.get_by_text("The gate has something against")).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_text("The gate has something against")).to_be_visible()
     expect(tab.get_by_text("Accuracy falls from 95.30% to 94.12%")).to_be_visible()
     expect(tab.get_by_text("Not measured:")).to_be_visible()
     expect(tab.get_by_text('gate_images = "/srv/labelled"')).to_be_visible()
     promote.click()
     window = tab.locator(".detail")
     yes = window.get_by_role("button", name="Promote", exact=True)
-    expect(yes).to_be_disabled(timeout=WAIT_MS)
+    expect(yes).to_be_disabled()
     window.get_by_role("textbox").fill(CANDIDATE)
     expect(yes).to_be_enabled()
     yes.click()
-    expect(tab.get_by_text("Overridden: nothing was measured")).to_be_visible(timeout=STEP_MS)
-    expect(tab.get_by_text(re.compile("Every predictor .1. serves it"))).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_text("Overridden: nothing was measured")).to_be_visible()
+    expect(tab.get_by_text(re.compile("Every predictor .1. serves it"))).to_be_visible()
     expect(tab.get_by_role("row", name=f"{CANDIDATE} ★ serves")).to_be_visible()
     assert f"{CANDIDATE}\n" == (page.bundles / "current").read_text()
 
     tab.get_by_role("button", name=f"Roll back to {OWN.name}").click()
     tab.locator(".detail").get_by_role("button", name="Roll back", exact=True).click()
-    expect(tab.get_by_text(f"{OWN.name} serves again. Every predictor")).to_be_visible(timeout=STEP_MS)
+    expect(tab.get_by_text(f"{OWN.name} serves again. Every predictor")).to_be_visible()
     assert f"{OWN.name}\n" == (page.bundles / "current").read_text()
 
 
@@ -71,7 +69,7 @@ def test_bundles_stand_side_by_side_with_their_differences(page: Page, tab: Tab)
     validation = tab.get_by_role("region", name="Validation", exact=True)
     expect(validation.get_by_role("row", name=re.compile("^Accuracy"))).to_contain_text("-1.18 points worse")
     expect(validation.get_by_role("row", name=re.compile("^Calibration"))).to_contain_text("better")
-    expect(tab.get_by_text("No image was answered by both.")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No image was answered by both.")).to_be_visible()
     expect(tab.get_by_role("region", name="In the database")).to_contain_text("no reviews")
     tab.get_by_label("The first bundle").select_option(CANDIDATE)
     expect(validation.get_by_role("row", name=re.compile("^Accuracy"))).to_contain_text("+1.18 points better")
@@ -119,7 +117,7 @@ def test_models_that_part_ways_show_their_images(page: Page, tab: Tab) -> None:
     with closing(sqlite3.connect(database, uri=True)) as connection:
         called = connection.execute(CALLED, (page.job("spring"),)).fetchall()
     tab.goto(f"/models?a={OWN.name}&b={CANDIDATE}")
-    expect(tab.get_by_text(re.compile("5 of 10.images have two labels: 50.0"))).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text(re.compile("5 of 10.images have two labels: 50.0"))).to_be_visible()
     pairs = tab.get_by_role("region", name="Pairs of labels")
     expect(pairs.get_by_role("row", name=re.compile("Shirt.*Coat"))).to_be_visible()
     expect(tab.locator("a.tile")).to_have_count(5)

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from dashboard.job import csv_name
 from store.browsing import Wanted
-from tests.dashboard.conftest import HOSTILE, WAIT_MS, Page
+from tests.dashboard.conftest import HOSTILE, Page
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +31,12 @@ TWICE = """() => [...document.querySelectorAll("[id]")].map((one) => one.id)
 def test_today_says_that_all_is_well_and_shows_what_comes_in(page: Page, tab: Tab) -> None:
     """Services, the canary, and a picture that was dropped while the page is open."""
     tab.goto("/")
-    expect(tab.get_by_text("Everything is online")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("Everything is online")).to_be_visible()
     services = tab.get_by_role("region", name="Services")
     for name in ("ingest_agent shop", "predictor_service 1", "store main"):
         expect(services.get_by_role("row", name=name)).to_contain_text("online")
     page.drop("live", "Sandal")
-    expect(tab.locator(".tile").filter(has_text="Sandal/").first).to_be_visible(timeout=WAIT_MS)
+    expect(tab.locator(".tile").filter(has_text="Sandal/").first).to_be_visible()
     expect(tab.locator(".tile img").first).to_be_visible()
 
 
@@ -45,10 +45,10 @@ def test_jobs_are_found_and_lead_to_their_images(tab: Tab) -> None:
     tab.goto("/jobs")
     tab.get_by_label("Search").fill("SPRI")
     rows = tab.locator("tbody tr")
-    expect(rows).to_have_count(1, timeout=WAIT_MS)
+    expect(rows).to_have_count(1)
     expect(rows).to_contain_text("closed")
     tab.get_by_role("link", name="spring").click()
-    expect(tab.get_by_role("heading", name="spring")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="spring")).to_be_visible()
     expect(tab.locator(".tile")).to_have_count(10)
     expect(tab.get_by_role("region", name="Failures")).to_contain_text("broken.png")
     for part in ("reading the files", "the model"):
@@ -59,7 +59,7 @@ def test_search_without_a_find_says_so(tab: Tab) -> None:
     """In words, with what was searched for."""
     tab.goto("/jobs")
     tab.get_by_label("Search").fill("winter")
-    expect(tab.get_by_text("No folder and no job is called so: winter")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No folder and no job is called so: winter")).to_be_visible()
 
 
 def test_images_are_filtered_by_class_and_the_csv_is_what_is_shown(page: Page, tab: Tab) -> None:
@@ -67,7 +67,7 @@ def test_images_are_filtered_by_class_and_the_csv_is_what_is_shown(page: Page, t
     tab.goto(f"/job?job_id={page.job('spring')}")
     tab.get_by_role("button", name="Bag 5").click()
     csv = tab.get_by_role("link", name=re.compile("^CSV of .*images"))
-    expect(csv).to_have_text(re.compile(r"CSV of 5\s+images"), timeout=WAIT_MS)
+    expect(csv).to_have_text(re.compile(r"CSV of 5\s+images"))
     expect(tab.locator(".tile")).to_have_count(5)
     expect(tab).to_have_url(re.compile("label=Bag"))
     with tab.expect_download() as download:
@@ -76,14 +76,14 @@ def test_images_are_filtered_by_class_and_the_csv_is_what_is_shown(page: Page, t
     shown = tab.locator(".tile .file").all_inner_texts()
     assert shown == [line.split(",")[0] for line in lines[1:]]
     tab.reload()
-    expect(tab.locator(".tile")).to_have_count(5, timeout=WAIT_MS)
+    expect(tab.locator(".tile")).to_have_count(5)
 
 
 def test_doubtful_images_come_first_when_asked_for(page: Page, tab: Tab) -> None:
     """By confidence, from the smallest on."""
     tab.goto(f"/job?job_id={page.job('spring')}")
     tab.get_by_role("button", name="Least sure first").click()
-    expect(tab).to_have_url(re.compile("order=doubt"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile("order=doubt"))
     found = [float(text.split()[-2]) for text in tab.locator(".tile .what").all_inner_texts()]
     assert found == sorted(found)
 
@@ -93,7 +93,7 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
     tab.goto(f"/job?job_id={page.job('spring')}")
     tab.locator(".tile").first.focus()
     tab.keyboard.press("Enter")
-    expect(tab.locator(".detail .track")).to_have_count(10, timeout=WAIT_MS)
+    expect(tab.locator(".detail .track")).to_have_count(10)
     expect(tab.locator(".detail img.pixels")).to_have_attribute("src", re.compile("^data:image/png"))
     expect(tab.locator(".detail").get_by_role("button", name="Close")).to_be_focused()
     for name in ("T-shirt/top", "Trouser"):
@@ -101,7 +101,7 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
             tab.keyboard.press("Tab")
             assert tab.evaluate("document.activeElement.closest('.detail') !== null")
     tab.keyboard.press("Escape")
-    expect(tab.locator(".detail")).to_have_count(0, timeout=WAIT_MS)
+    expect(tab.locator(".detail")).to_have_count(0)
 
 
 def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
@@ -110,25 +110,25 @@ def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
     names = tab.locator(".tile .file").all_inner_texts()
     tab.locator(".tile").nth(3).click()
     window = tab.locator(".detail")
-    expect(window.locator("h2")).to_have_text(names[3], timeout=WAIT_MS)
+    expect(window.locator("h2")).to_have_text(names[3])
     tab.keyboard.press("ArrowRight")
-    expect(window.locator("h2")).to_have_text(names[4], timeout=WAIT_MS)
+    expect(window.locator("h2")).to_have_text(names[4])
     expect(window).to_contain_text("5 of 5")
     expect(window.get_by_role("button", name="Next")).to_be_disabled()
     tab.keyboard.press("ArrowLeft")
-    expect(window.locator("h2")).to_have_text(names[3], timeout=WAIT_MS)
+    expect(window.locator("h2")).to_have_text(names[3])
     window.get_by_role("button", name="Previous").click()
-    expect(window.locator("h2")).to_have_text(names[2], timeout=WAIT_MS)
+    expect(window.locator("h2")).to_have_text(names[2])
 
 
 def test_classes_count_what_the_filters_leave(page: Page, tab: Tab) -> None:
     """So a class's button says how many images it would show."""
     tab.goto(f"/job?job_id={page.job('spring')}&doubt=ok")
     button = tab.get_by_role("button", name=re.compile(r"^Bag \d+$"))
-    expect(button).to_be_visible(timeout=WAIT_MS)
+    expect(button).to_be_visible()
     number = int(button.inner_text().split()[-1])
     button.click()
-    expect(tab.locator(".tile")).to_have_count(number, timeout=WAIT_MS)
+    expect(tab.locator(".tile")).to_have_count(number)
 
 
 def test_each_filter_has_a_file_name_of_its_own() -> None:
@@ -142,16 +142,16 @@ def test_folder_whose_name_is_html_is_a_name(page: Page, tab: Tab) -> None:
     """On each page that shows it; nothing of it runs."""
     tab.goto("/jobs")
     tab.get_by_role("link", name=HOSTILE).click()
-    expect(tab.get_by_role("heading", name=HOSTILE)).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name=HOSTILE)).to_be_visible()
     expect(tab.locator(".tile")).to_have_count(5)
 
 
 def test_job_that_is_not_there_says_so(tab: Tab) -> None:
     """With a way back."""
     tab.goto("/job?job_id=nobody")
-    expect(tab.get_by_text("The database knows no job nobody")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("The database knows no job nobody")).to_be_visible()
     tab.get_by_role("link", name="All jobs").click()
-    expect(tab.get_by_role("heading", name="Jobs")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="Jobs")).to_be_visible()
 
 
 def test_keyboard_begins_with_the_way_past_the_head(tab: Tab) -> None:
@@ -185,7 +185,7 @@ def test_every_page_fits_its_window(
     for name, address in addresses.items():
         tab.goto(address)
         expect(tab.locator("h1")).to_be_visible()
-        expect(tab.get_by_text("Looking for an image")).to_have_count(0, timeout=WAIT_MS)
+        expect(tab.get_by_text("Looking for an image")).to_have_count(0)
         expect(tab.locator("body")).to_have_class(re.compile(f"body--{scheme}"))
         expect(tab.locator("h1")).to_have_count(1)
         assert "en-US" == tab.locator("html").get_attribute("lang")
@@ -198,13 +198,13 @@ def test_every_page_fits_its_window(
 def test_browser_writes_nothing_into_the_log(page: Page, tab: Tab) -> None:
     """NiceGUI would take any line from anybody who looks."""
     tab.goto("/")
-    expect(tab.get_by_text("Everything is online")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("Everything is online")).to_be_visible()
     tab.evaluate(
         "() => window.socket.emit('log', {client_id: window.clientId, level: 'error', message: 'forged'})"
     )
     hold = tab.get_by_role("button", name="Hold")
     hold.click()  # what comes behind it has been heard
-    expect(hold).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+    expect(hold).to_have_attribute("aria-pressed", "true")
     assert "forged" not in (page.inbox.parent / "log" / "dashboard-main.log").read_text()
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from store.times import stamp_of
-from tests.dashboard.conftest import WAIT_MS, Page
+from tests.dashboard.conftest import Page
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_quality_shows_each_class_and_its_csv_holds_what_is_plotted(tab: Tab) ->
     """The table behind the plots and the file say the same, the file with the day in full."""
     tab.goto("/quality?period=24h")
     group = tab.locator("#confidence")
-    expect(group.get_by_role("img", name="Mean confidence of Bag")).to_be_visible(timeout=WAIT_MS)
+    expect(group.get_by_role("img", name="Mean confidence of Bag")).to_be_visible()
     group.get_by_text("Figures", exact=True).click()
     head = group.locator("thead th").all_inner_texts()
     shown = group.locator("tbody tr").first.locator("td").all_inner_texts()
@@ -56,13 +56,13 @@ def test_quality_shows_each_class_and_its_csv_holds_what_is_plotted(tab: Tab) ->
 def test_quality_says_what_is_missing_and_what_to_do(tab: Tab) -> None:
     """Too few reviews, and a period without any job."""
     tab.goto("/quality")
-    expect(tab.get_by_text("Reliability needs 30")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("Reliability needs 30")).to_be_visible()
     expect(tab.get_by_role("link", name="Review").last).to_have_attribute("href", "/review")
     tab.get_by_label("First day").fill("2020-01-01")
     tab.get_by_label("Last day").fill("2020-01-31")
     tab.get_by_role("button", name="Show these days").click()
-    expect(tab).to_have_url(re.compile(r"from=2020-01-01&to=2020-01-31"), timeout=WAIT_MS)
-    expect(tab.get_by_text("No job is like that: choose a longer period")).to_be_visible(timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile(r"from=2020-01-01&to=2020-01-31"))
+    expect(tab.get_by_text("No job is like that: choose a longer period")).to_be_visible()
     expect(tab.get_by_label("First day")).to_have_value("2020-01-01")
 
 
@@ -70,23 +70,23 @@ def test_quality_keeps_the_source_in_the_address(tab: Tab) -> None:
     """And across another period."""
     tab.goto("/quality")
     tab.get_by_label("Source").select_option("shop")
-    expect(tab).to_have_url(re.compile(r"/quality\?source=shop$"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile(r"/quality\?source=shop$"))
     tab.get_by_role("link", name="7 days").click()
-    expect(tab).to_have_url(re.compile(r"/quality\?period=7d&source=shop$"), timeout=WAIT_MS)
-    expect(tab.get_by_label("Source")).to_have_value("shop", timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile(r"/quality\?period=7d&source=shop$"))
+    expect(tab.get_by_label("Source")).to_have_value("shop")
 
 
 def test_alert_leads_to_its_explanation_and_its_plot_and_back(alert: str, tab: Tab) -> None:
     """From Today to the alert, from there to the plot of its class, and from the plot to the alert."""
     tab.goto("/")
-    expect(tab.locator(".card dd.bad")).to_have_text("\N{WARNING SIGN} 1", timeout=WAIT_MS)
+    expect(tab.locator(".card dd.bad")).to_have_text("\N{WARNING SIGN} 1")
     tab.get_by_role("link", name="Accuracy of a class: Bag").click()
     told = tab.locator(f"#alert-{alert}")
-    expect(told.get_by_text("The model is less sure")).to_be_in_viewport(timeout=WAIT_MS)
+    expect(told.get_by_text("The model is less sure")).to_be_in_viewport()
     expect(told.get_by_role("img", name="Mean confidence of Bag")).to_be_visible()
     told.get_by_role("link", name="The plot: Bag").click()
     plot = tab.locator("#confidence-bag")
-    expect(plot.get_by_role("img", name="Mean confidence of Bag")).to_be_in_viewport(timeout=WAIT_MS)
+    expect(plot.get_by_role("img", name="Mean confidence of Bag")).to_be_in_viewport()
     expect(plot.locator("rect.mark")).to_have_count(1)
     plot.locator("p.alerts a").click()
     expect(tab).to_have_url(re.compile(f"#alert-{alert}$"))

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 from playwright.sync_api import Page as Tab
 
-from tests.dashboard.conftest import WAIT_MS, Page, watch
+from tests.dashboard.conftest import Page, watch
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def dropped(page: Page) -> Dropped:
 def shown(tab: Tab, number: int) -> str:
     """Wait for the page's question of that number; return the name of its image."""
     place = tab.locator(f"#asked[data-number='{number}'] .where .image")
-    expect(place).to_be_visible(timeout=WAIT_MS)
+    expect(place).to_be_visible()
     return place.inner_text()
 
 
@@ -79,7 +79,7 @@ def opened(tab: Tab, dropped: Dropped) -> str:
 
 def said(tab: Tab, words: str | re.Pattern[str]) -> None:
     """Wait until the page says something."""
-    expect(tab.locator("#asked .said-now")).to_contain_text(words, timeout=WAIT_MS)
+    expect(tab.locator("#asked .said-now")).to_contain_text(words)
 
 
 def test_keys_review_and_undo(tab: Tab, dropped: Dropped) -> None:
@@ -113,10 +113,10 @@ def test_keys_that_are_held_or_meant_for_others_are_no_answers(tab: Tab, dropped
     first = opened(tab, dropped)
     tab.keyboard.press("Control+1")
     tab.keyboard.press("?")
-    expect(tab.get_by_role("heading", name="Keys")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="Keys")).to_be_visible()
     tab.keyboard.press("2")
     tab.keyboard.press("Escape")
-    expect(tab.get_by_role("heading", name="Keys")).to_be_hidden(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="Keys")).to_be_hidden()
     assert first == shown(tab, 1)
     for _ in range(4):
         tab.keyboard.down("3")
@@ -139,7 +139,7 @@ def test_two_at_the_same_image_are_told_of_each_other(
     other.goto(f"/job?job_id={dropped.job_id}")
     other.locator(".tile").filter(has_text=image).click()
     other.locator(".detail").get_by_role("button", name="Sandal").click()
-    expect(other.locator(".detail")).to_contain_text("Sandal: stored", timeout=WAIT_MS)
+    expect(other.locator(".detail")).to_contain_text("Sandal: stored")
     tab.keyboard.press("8")
     expect(tab.get_by_role("alert")).to_contain_text(re.compile(r"called it Sandal at [\d:]+ UTC"))
     assert {image: "Sandal"} == dropped.reviews
@@ -147,10 +147,10 @@ def test_two_at_the_same_image_are_told_of_each_other(
     said(tab, re.compile("Sneaker.*stored"))
     assert {image: "Sneaker"} == dropped.reviews
     other.locator(".detail").get_by_role("button", name="Bag").click()
-    expect(other.locator(".detail")).to_contain_text("Somebody answered while you looked", timeout=WAIT_MS)
+    expect(other.locator(".detail")).to_contain_text("Somebody answered while you looked")
     expect(other.locator(".detail")).to_contain_text("called it Sneaker")
     other.locator(".detail").get_by_role("button", name="Take back").click()
-    expect(other.locator(".detail")).to_contain_text("Nobody has reviewed it", timeout=WAIT_MS)
+    expect(other.locator(".detail")).to_contain_text("Nobody has reviewed it")
     other.close()
     assert {} == dropped.reviews
 
@@ -167,14 +167,14 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
     tiles.nth(4).click(modifiers=["Shift"])
     tiles.nth(0).focus()
     tab.keyboard.press("Space")
-    expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(5, timeout=WAIT_MS)
+    expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(5)
     names = [tiles.nth(place).locator(".file").inner_text() for place in range(5)]
     tab.get_by_label("These are").select_option("Shirt")
     with dropped.store_waits():
         tab.get_by_role("button", name="Store", exact=True).click()
-        expect(tab.locator(".selecting")).to_contain_text("0 of 5 stored", timeout=WAIT_MS)
+        expect(tab.locator(".selecting")).to_contain_text("0 of 5 stored")
         tiles.nth(6).click()
-        expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(6, timeout=WAIT_MS)
+        expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(6)
     expect(tab.locator(".selecting")).to_contain_text(re.compile(r"5\s+images stored as Shirt"))
     assert dict.fromkeys(names, "Shirt") == dropped.reviews
     expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(1)
@@ -184,7 +184,7 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
     expect(tab.locator(".selecting")).to_contain_text(re.compile(r"5\s+images taken back"))
     assert {} == dropped.reviews
     tab.get_by_role("button", name="All shown").click()
-    expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(10, timeout=WAIT_MS)
+    expect(tab.locator(".tile[aria-pressed=true]")).to_have_count(10)
 
 
 def test_review_ends_when_all_is_answered(tab: Tab, page: Page) -> None:
@@ -200,10 +200,10 @@ def test_review_ends_when_all_is_answered(tab: Tab, page: Page) -> None:
         assert agree is not None
         assert agree["y"] + agree["height"] < 844
         tab.keyboard.press("Enter")
-    expect(tab.get_by_text("Nothing is left to ask")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("Nothing is left to ask")).to_be_visible()
     expect(tab.locator(".cards")).to_contain_text(re.compile(r"of 5\s+images, each of them answered"))
     expect(tab.get_by_role("button", name="Agree")).to_be_hidden()
     expect(tab.get_by_role("button", name="Undo")).to_be_visible()
     tab.goto("/review?label=Hat")
-    expect(tab.get_by_text("No image is like that")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No image is like that")).to_be_visible()
     expect(tab.get_by_role("link", name="All images", exact=True).last).to_be_visible()

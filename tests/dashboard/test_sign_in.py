@@ -86,7 +86,7 @@ def signed_out(tab: Tab) -> None:
 
 def sign_in(tab: Tab, name: str, password: str) -> None:
     """Fill the form in with the keyboard, and send it."""
-    expect(tab.get_by_label("Name")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_label("Name")).to_be_visible()
     tab.get_by_label("Name").fill(name)
     tab.get_by_label("Password").fill(password)
     tab.keyboard.press("Enter")
@@ -102,7 +102,7 @@ def test_wrong_password_is_refused_and_the_right_one_leads_on(tab: Tab) -> None:
     expect(tab.get_by_label("Password")).to_be_focused()
     sign_in(tab, "vera", PASSWORD)
     expect(tab).to_have_url(re.compile("/jobs$"))
-    expect(tab.get_by_text("vera, viewer")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("vera, viewer")).to_be_visible()
     expect(tab.get_by_text("No accounts:")).to_have_count(0)
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(LOGIN)
@@ -116,7 +116,7 @@ def test_viewer_is_refused_what_reviewers_may(tab: Tab) -> None:
     sign_in(tab, "vera", PASSWORD)
     expect(tab.get_by_text("This needs the role reviewer; vera has viewer.")).to_be_visible()
     tab.get_by_role("link", name="To Today").click()
-    expect(tab.get_by_role("heading", name="Today")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="Today")).to_be_visible()
     expect(tab.get_by_role("link", name="Trial")).to_have_count(0)
 
 
@@ -125,21 +125,21 @@ def test_open_page_goes_to_the_door_when_its_account_changes(tab: Tab, guarded: 
     tab.goto("/login?to=/trial")
     sign_in(tab, "anna", PASSWORD)
     tab.get_by_role("button", name="Promote").click()
-    expect(tab.get_by_text("promoted by anna")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("promoted by anna")).to_be_visible()
     change_account(guarded.state, "anna", role=Role.REVIEWER)
-    expect(tab).to_have_url(re.compile("/login.to=%2Ftrial$"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile("/login.to=%2Ftrial$"))
     sign_in(tab, "anna", PASSWORD)
     tab.get_by_role("button", name="Promote").click()
-    expect(tab.get_by_text("this needs the role admin; anna has reviewer")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("this needs the role admin; anna has reviewer")).to_be_visible()
 
 
 def test_open_page_goes_to_the_door_when_its_time_is_over(tab: Tab, guarded: Guarded) -> None:
     """Twelve hours without a click, though the page kept itself up to date meanwhile."""
     tab.goto("/")
     sign_in(tab, "vera", PASSWORD)
-    expect(tab.get_by_role("heading", name="Today")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="Today")).to_be_visible()
     guarded.later.write_text(str(12 * 3600), "utf-8")
-    expect(tab).to_have_url(LOGIN, timeout=WAIT_MS)
+    expect(tab).to_have_url(LOGIN)
 
 
 def test_page_without_a_connection_says_so_and_goes_to_the_door(tab: Tab, guarded: Guarded) -> None:
@@ -149,11 +149,11 @@ def test_page_without_a_connection_says_so_and_goes_to_the_door(tab: Tab, guarde
     alone.route_web_socket("**/_nicegui_ws/**", lambda socket: socket.close())
     alone.goto("/login")
     sign_in(alone, "anna", PASSWORD)
-    expect(alone.get_by_role("heading", name="Today")).to_be_visible(timeout=WAIT_MS)
-    expect(alone.get_by_role("alert")).to_contain_text("to Tailorbird is lost", timeout=WAIT_MS)
+    expect(alone.get_by_role("heading", name="Today")).to_be_visible()
+    expect(alone.get_by_role("alert")).to_contain_text("to Tailorbird is lost")
     expect(alone).not_to_have_url(LOGIN)
     change_account(guarded.state, "anna", role=Role.VIEWER)
-    expect(alone).to_have_url(LOGIN, timeout=WAIT_MS)
+    expect(alone).to_have_url(LOGIN)
     alone.close()
 
 
@@ -169,7 +169,7 @@ def test_signing_in_fits_its_window(
     tab.screenshot(path=screenshots / f"login-{scheme}-{width}.png")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     sign_in(tab, "vera", PASSWORD)
-    expect(tab.get_by_text("vera, viewer")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("vera, viewer")).to_be_visible()
     tab.screenshot(path=screenshots / f"signed-in-{scheme}-{width}.png")
     tab.goto("/trial")
     tab.screenshot(path=screenshots / f"refused-{scheme}-{width}.png")

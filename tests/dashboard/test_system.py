@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from cli.application import main
 from store.exports import KINDS
 from store.times import stamp_of
-from tests.dashboard.conftest import WAIT_MS, Page
+from tests.dashboard.conftest import Page
 from tests.dashboard.test_page import answered
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ SEVEN = """() => { const nav = document.querySelector(".top nav");
 def test_system_says_what_the_line_stands_on(page: Page, tab: Tab) -> None:
     """Database, upkeep, broker, disks, services with what they cost, what was set; exports follow a time."""
     tab.goto("/system")
-    expect(tab.get_by_role("status")).to_contain_text("are in order", timeout=WAIT_MS)
+    expect(tab.get_by_role("status")).to_contain_text("are in order")
     text = tab.locator(".page")
     for said in (
         str(page.inbox.parent / "tailorbird.db"),
@@ -56,21 +56,21 @@ def test_events_are_filtered_in_the_address_and_the_csv_is_what_is_shown(page: P
     tab.get_by_label("Event", exact=True).fill("job-closed")
     tab.get_by_label("Text").fill("folder=spring")
     tab.get_by_label("Text").press("Enter")
-    expect(tab).to_have_url(re.compile("event=job-closed&text=folder%3Dspring"), timeout=WAIT_MS)
+    expect(tab).to_have_url(re.compile("event=job-closed&text=folder%3Dspring"))
     rows = tab.locator("tbody tr")
-    expect(rows).to_have_count(1, timeout=WAIT_MS)
+    expect(rows).to_have_count(1)
     expect(rows.locator("strong")).to_have_text("job-closed")
     with tab.expect_download() as download:
         tab.get_by_role("link", name="CSV of these events").click()
     (line,) = csv.DictReader(Path(download.value.path()).read_text("utf-8").splitlines())
     assert ("job-closed", page.job("spring")) == (line["event"], line["job"])
     tab.get_by_label("Level").select_option("errors")
-    expect(tab.get_by_text("No event is like that")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_text("No event is like that")).to_be_visible()
     tab.reload()
-    expect(tab.get_by_label("Level")).to_have_value("error", timeout=WAIT_MS)
+    expect(tab.get_by_label("Level")).to_have_value("error")
     tab.get_by_role("link", name="Show all").click()
     tab.get_by_role("link", name=f"Job {page.job('spring')}").first.click()
-    expect(tab.get_by_role("heading", name="spring")).to_be_visible(timeout=WAIT_MS)
+    expect(tab.get_by_role("heading", name="spring")).to_be_visible()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,6 +112,6 @@ def test_narrow_head_holds_seven_pages_and_a_lost_connection_is_said(tab: Tab, s
         expect(tab.get_by_role("link", name="System")).to_be_in_viewport(ratio=0.95)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.evaluate("window.socket.disconnect()")
-    expect(tab.get_by_role("alert")).to_contain_text("The connection to Tailorbird is lost.", timeout=WAIT_MS)
-    expect(tab.locator("#popup")).to_have_css("opacity", "1", timeout=WAIT_MS)
+    expect(tab.get_by_role("alert")).to_contain_text("The connection to Tailorbird is lost.")
+    expect(tab.locator("#popup")).to_have_css("opacity", "1")
     tab.screenshot(path=screenshots / "lost-light-390.png")

@@ -236,7 +236,7 @@ def test_second_wish_waits_for_nobody(bench: Callable[..., Bench]) -> None:
     go = threading.Event()
 
     def slow(*_: Path) -> list[Difference]:
-        go.wait(10.0)
+        go.wait(60.0)
         raise GateTroubleError("images: no such folder")
 
     made = bench(images="images", measure=slow)
