@@ -20,6 +20,7 @@ from model.cutting_out import cut_out
 from model.data import VALIDATION, class_of, load_dataset
 from model.decoding import decode
 from model.evaluation import judge
+from model.ground import difference_from, ground_of
 from model.image_formats import read_header
 from model.preprocessing import InputSpec, prepare_pixels
 
@@ -82,14 +83,15 @@ def on_white(home: Labelled) -> Iterator[tuple[NDArray[np.uint8], int]]:
     """Yield each photo's garment, where one is found, on an even ground, with a soft edge."""
     for picture, label in home:
         colours = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
-        size = (colours.shape[1], colours.shape[0])
-        small = cv2.resize(colours, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
-        border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.float32)
-        ground = np.median(border, axis=0)
-        spread = np.median(np.abs(border - ground).max(axis=1))
-        kept = cut_out(small.astype(np.uint8), np.abs(small - ground).max(axis=2) > spread)
+        height, width = colours.shape[:2]
+        half = (width // 2, height // 2)
+        small = cv2.resize(colours, half, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        ground = ground_of(small)
+        kept = cut_out(small, difference_from(small, ground) > ground.spread)
         if kept is not None:
-            mask = cv2.GaussianBlur(cv2.resize(kept.astype(np.float32), size), (0, 0), 1.5)[..., None]
+            mask = cv2.GaussianBlur(cv2.resize(kept.astype(np.float32), (width, height)), (0, 0), 1.5)[
+                ..., None
+            ]
             yield (colours * mask + WHITE * (1 - mask)).astype(np.uint8), label
 
 

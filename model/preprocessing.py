@@ -19,6 +19,7 @@ import numpy as np
 
 from model.cutting_out import cut_out
 from model.decoding import decode, decoded_bytes
+from model.ground import Ground, difference_from, ground_of
 from model.image_formats import Header, ImageError, read_header
 
 if TYPE_CHECKING:
@@ -177,19 +178,19 @@ def _border(height: int, width: int) -> NDArray[np.intp]:
 
 def _zalando(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     """Trim, shrink, sharpen, negate and centre a picture, (h, w) gray or (h, w, 3) BGR."""
-    ground = _ground(picture)
+    ground = ground_of(picture)
     if ground.spread > spec.cut_out_spread and (garment := _cut_out(picture, spec)) is not None:
         return _centred(_sharpened(_resized(garment, spec), spec), spec)
     small = _sharpened(_resized(_trimmed(picture, ground, spec), spec), spec)
     # What the ground itself varies by is taken off.
-    return _centred(_rounded(_difference(small, ground) - spec.ground_spread * ground.spread), spec)
+    return _centred(_rounded(difference_from(small, ground) - spec.ground_spread * ground.spread), spec)
 
 
 def _cut_out(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8] | None:
     """Return the garment alone, trimmed and bright on black, of a thumbnail; None where none is found."""
     small = _thumbnail(picture, min(spec.thumbnail, CUT_AT_MOST))
-    ground = _ground(small)
-    difference = _difference(small, ground)
+    ground = ground_of(small)
+    difference = difference_from(small, ground)
     kept = cut_out(small, difference > ground.spread)
     if kept is None:
         return None
@@ -203,21 +204,6 @@ def _sharpened(picture: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]
         return picture
     kernel = _sharpening(spec.sharpen_radius, spec.sharpen_sigma)
     return _pixels(cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REPLICATE))
-
-
-def _difference(picture: NDArray[np.uint8], ground: Ground) -> NDArray[np.float32]:
-    """Make the ground black and the garment as bright as it differs, whichever of the two was darker.
-
-    On white this is Zalando's negation, on black it changes nothing. On other grounds the colour counts too
-    (the darker the ground, the more).
-    """
-    level = _brightness(ground.colour)
-    difference = np.abs(_gray(picture).astype(np.float32) - level)
-    if picture.ndim == 3:
-        share = min(1.0, (255 - level) / 60)
-        coloured = np.abs(picture - ground.colour.astype(np.float32)).max(axis=2)
-        difference = (1 - share) * difference + share * coloured
-    return difference
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -235,35 +221,6 @@ def _centred(gray: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 def _pixels(array: Any) -> NDArray[np.uint8]:
     """Tell the type checker what OpenCV gave back."""
     return array  # type: ignore[no-any-return]
-
-
-def _gray(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return picture if picture.ndim == 2 else _pixels(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
-
-
-def _brightness(colour: NDArray[np.float64]) -> int:
-    """Return a colour's gray level, gray (1,) or BGR (3,), 0..255 (ITU-R BT.601, as OpenCV's)."""
-    weights = (1.0,) if colour.size == 1 else (0.114, 0.587, 0.299)
-    return round(float(colour @ np.array(weights)))
-
-
-@dataclass(frozen=True)
-class Ground:
-    """The ground's colour, (1,) gray or (3,) BGR, and by how much half of it differs from that, 0..60."""
-
-    colour: NDArray[np.float64]
-    spread: float
-
-
-def _ground(picture: NDArray[np.uint8]) -> Ground:
-    """Take the border's median as the ground; a few pixels of garment do not move it."""
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    # The first and the last row, then the first and the last column of what is between; each only once.
-    rows = picture[:: max(1, picture.shape[0] - 1)]
-    columns = picture[1:-1, :: max(1, picture.shape[1] - 1)]
-    border = np.concatenate([part.reshape(-1, channels) for part in (rows, columns)])
-    colour = np.asarray(np.median(border, axis=0), np.float64)
-    return Ground(colour, min(60.0, float(np.median(np.abs(border - colour).max(axis=1)))))
 
 
 def _trimmed(picture: NDArray[np.uint8], ground: Ground, spec: InputSpec) -> NDArray[np.uint8]:
