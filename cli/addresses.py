@@ -10,7 +10,7 @@ from broker.settings import Broker
 from cli.errors import CannotRun
 
 PORT_S = 3.0
-"""How long to wait for a port that a broker which was killed just now gives back, and for ours to open."""
+"""How long to wait for a port that a broker which was killed just now gives back."""
 
 
 def where_is(broker: Broker) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cli.reader import Reader
     from cli.watching import Watch
 
+AGENT_S = 5.0
+"""How long the agent may take to say that it is there; what is retained comes at once."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -89,9 +92,8 @@ def _through_the_line(settings: Settings, folder: Path, ending: Ending) -> tuple
 def _expect_an_agent(settings: Settings, reader: "Reader") -> None:
     """Raise CannotRun unless the inbox's agent says that it is online."""
     from broker.messages import Status
-    from cli.connecting import CONNECT_S
 
-    deadline = time.monotonic() + CONNECT_S
+    deadline = time.monotonic() + AGENT_S
     while time.monotonic() < deadline:
         for _, message in reader.hear(0.2):
             if isinstance(message, Status) and _is_online_agent(message, settings):

@@ -7,7 +7,8 @@ from broker.settings import Broker
 from cli.addresses import is_open, where_is
 from cli.errors import CannotRun
 
-CONNECT_S = 5.0
+CONNECT_S = 15.0
+"""A busy machine may take seconds; a broker that is not there, or refuses, is told at once."""
 
 
 def wait_for_broker(connection: Connection, broker: Broker, timeout_s: float = CONNECT_S) -> None:

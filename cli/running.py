@@ -23,7 +23,7 @@ from broker.mosquitto import BrokerStart, prepare_broker
 from broker.settings import Broker
 from broker.topics import Topics
 from broker.up_record import RECORD
-from cli.addresses import PORT_S, accepts, is_open, wait_for_free_port, where_is
+from cli.addresses import accepts, is_open, wait_for_free_port, where_is
 from cli.child import Child
 from cli.ending import Ending
 from cli.errors import CannotRun
@@ -85,7 +85,7 @@ class RunningLine:
             self.supervisor.start(service)
 
     def _wait_for_broker(self, broker: Broker) -> None:
-        deadline = time.monotonic() + PORT_S
+        deadline = time.monotonic() + READY_S
         while not is_open(broker):
             self.step()
             self._refuse()

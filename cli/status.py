@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -22,7 +23,9 @@ from cli.screen import answers, printable, table
 
 QUIET_S = 0.3
 """Retained messages come at once; after this long without one there are no more."""
-LONGEST_S = 3.0
+MISSING_S = 1.5
+"""So long without one while a service is missing, which a busy broker may just not have come to."""
+LONGEST_S = 5.0
 
 
 @dataclass
@@ -76,22 +79,21 @@ def _ask_broker(settings: Settings, report: Report) -> None:
     from cli.reader import Reader
 
     topics = Topics(settings.broker.root)
-    found: dict[tuple[str, str], Status] = {}
+    heard: list[object] = []
     broker = settings.broker
     report.broker = {"host": broker.host, "port": broker.port, "managed": broker.manage, "reachable": True}
     _look_at_certificate(broker, report)
     try:
         with Reader(settings, [topics.status(), topics.model()]) as reader:
-            reader.connect(2.0)
-            for message in _retained(reader):
-                if isinstance(message, Status):
-                    found[message.service, message.instance] = message
-                elif isinstance(message, ModelAnnouncement):
-                    report.model = {"version": message.version, "engine": message.engine}
+            reader.connect()
+            heard = _retained(reader)
     except CannotRun as error:
         report.broker["reachable"] = False
         report.trouble.append(str(error))
-    report.services = [*_child_broker(settings, report), *(_as_dict(found[key]) for key in sorted(found))]
+    for message in heard:
+        if isinstance(message, ModelAnnouncement):
+            report.model = {"version": message.version, "engine": message.engine}
+    report.services = [*_child_broker(settings, report), *_services(heard)]
 
 
 def _look_at_certificate(broker: Broker, report: Report) -> None:
@@ -127,12 +129,22 @@ def _what_renews(broker: Broker, ends_at: datetime) -> str:
 
 def _retained(reader: Any) -> list[object]:
     messages: list[object] = []
-    deadline = quiet = time.monotonic() + LONGEST_S
-    while time.monotonic() < min(deadline, quiet):
-        heard = [message for _, message in reader.hear(QUIET_S)]
-        messages += heard
-        quiet = deadline if heard else time.monotonic()
-    return messages
+    last = time.monotonic()
+    end = last + LONGEST_S
+    while True:
+        quiet_s = MISSING_S if service_troubles(_services(messages)) else QUIET_S
+        left_s = min(end, last + quiet_s) - time.monotonic()
+        if left_s <= 0:
+            return messages
+        if heard := [message for _, message in reader.hear(left_s)]:
+            messages += heard
+            last = time.monotonic()
+
+
+def _services(messages: Sequence[object]) -> list[dict[str, Any]]:
+    """Return the latest word of each service."""
+    found = {(one.service, one.instance): one for one in messages if isinstance(one, Status)}
+    return [_as_dict(found[key]) for key in sorted(found)]
 
 
 def _as_dict(message: Status) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_promotion_under_load_loses_nothing(tmp_path: Path, bundles: Path, mosqu
         world.wait(partial(has, world, dropped), 90, "every row", 0.25)
         assert dropped == sum(made(world).values())
         assert [] == world.query("SELECT 1 FROM failures UNION ALL SELECT 1 FROM rejects")
-        world.wait(lambda: len(changes(world)) == 2, 30, "both changes in the event log")
+        world.wait(lambda: len(changes(world)) == 2, 60, "both changes in the event log")
 
 
 def has(world: World, rows: int) -> bool:

@@ -109,9 +109,14 @@ class Started:
         """Send a signal to its process group, as a terminal does, and return the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(60)
-        self._file.close()
-        return code
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            raise
+        finally:
+            self._file.close()
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ def belonging_to(state: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            words = [*process.cmdline(), *process.environ().values()]
+            command = process.cmdline()
+            words = [*command, *process.environ().values()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if any(str(state) in word for word in words):
-            found.append(" ".join(process.cmdline()))
+            found.append(" ".join(command))
     return found
 
 
@@ -63,8 +64,9 @@ def test_demo_that_is_interrupted_leaves_no_process(
     start: Callable[..., Started], tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C reaches the whole process group of a terminal."""
-    state = tmp_path / "state"
-    demo = start("demo", "--state", str(state))
+    state, config = tmp_path / "state", tmp_path / "config.toml"
+    config.write_text("[ingest_agent]\nquiet_s = 600.0\n")  # no job closes: it goes on
+    demo = start("demo", "--state", str(state), "--config", str(config))
     until(lambda: (state / "up.json").exists() and len(belonging_to(state)) > 2)
     assert 130 == demo.stop(number)
     until(lambda: not belonging_to(state))

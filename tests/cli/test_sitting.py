@@ -85,7 +85,6 @@ def sit(settings: Store, writer: Writer) -> Iterator[Sit]:
     broker = MemoryBroker()
     connection = broker.connect("anna", [TOPICS.corrections()])
     connection.start()
-    reviewer = Reviewer(connection, TOPICS, "anna", resend_s=0.05, patience_s=0.3)
 
     def press(
         *pressed: str, limit: int | None = None, lost: int = 0, meanwhile: Sequence[str] = ()
@@ -105,6 +104,9 @@ def sit(settings: Store, writer: Writer) -> Iterator[Sit]:
             writer.write([review])
             return corrected(settings, review)
 
+        # It sends again, and loses patience, only where answers get lost: a busy machine stores late.
+        resend_s, patience_s = (0.05, 0.3) if lost else (60.0, 60.0)
+        reviewer = Reviewer(connection, TOPICS, "anna", resend_s=resend_s, patience_s=patience_s)
         sitting = Sitting(
             questions=Questions(Scope(), Random(1)),
             reviewer=reviewer,

@@ -109,7 +109,7 @@ def test_command_tells_an_expired_certificate_in_one_line_at_once(
     """It does not wait for what will not come by itself."""
     make_certificates(folder, ["127.0.0.1"], days=3, now=datetime.now(UTC) - timedelta(days=7))
     port = start().settings.broker.port
-    done = cli("results", "--follow", config=config, more=TLS, timeout_s=20)
+    done = cli("results", "--follow", config=config, more=TLS)
     assert 3 == done.returncode
     assert (
         f"tailorbird: no connection to the broker at 127.0.0.1:{port}: the certificate of 127.0.0.1:{port}"

@@ -200,8 +200,7 @@ def test_child_that_is_killed_is_restarted_and_the_line_goes_on(
         lambda: (
             children(state).keys() == before.keys()
             and not set(children(state).values()) & set(before.values())
-        ),
-        30,
+        )
     )
     for service in before:
         assert f"{service}-" in up.said
@@ -219,7 +218,7 @@ def test_classify_outlives_a_broker_that_dies_meanwhile(config: Path, start: Sta
     classify = start("classify", str(PICTURES / "Bag"), "--json", "--config", str(config))
     until((settings.ingest_agent.inbox / "Bag").exists)
     os.kill(children(settings.paths.state)["broker"], signal.SIGKILL)
-    assert 0 == classify.process.wait(60), classify.said
+    assert 0 == classify.process.wait(150), classify.said
     assert 5 == classify.said.count('"label": "Bag"')
     assert 0 == up.stop()
 

@@ -34,7 +34,7 @@ from store.service import StoreService
 from tests.chaos.pictures import no_picture, picture
 
 TOPICS = Topics("t")
-HEALED_S = 30.0
+HEALED_S = 60.0
 
 
 class Even:

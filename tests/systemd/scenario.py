@@ -25,7 +25,7 @@ SERVICES = (
     "tailorbird-store.service",
     "tailorbird-broker.service",
 )
-ROWS_S = 45.0
+ROWS_S = 90.0
 
 
 def run(*command: str | Path, check: bool = True) -> str:
