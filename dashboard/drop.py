@@ -14,7 +14,7 @@ from broker.errors import SettingsError
 from broker.settings import Settings
 from dashboard.access import AccessError, Role, require, trouble
 from dashboard.drop_answers import add_answers
-from dashboard.frame import address, bar, frame, note
+from dashboard.frame import address, bar, frame, note, page_at
 from dashboard.site import Site
 from dashboard.uploads import IDLE_S, Dropped, Uploads
 from dashboard.words import SPACE, at, count, lasting, size
@@ -58,7 +58,7 @@ def add(made: FastAPI, site: Site) -> None:
     add_answers(made, uploads)
     app.on_startup(lambda: _sweep(uploads))
 
-    @ui.page("/drop")
+    @page_at("/drop")
     async def page_drop() -> None:
         with frame("Drop", "/drop"):
             try:

@@ -14,7 +14,7 @@ from broker.settings import Settings
 from dashboard.access import Role, here, person_of
 from dashboard.downloads import csv_answer
 from dashboard.fields import BEGINS, VALUE, select_field
-from dashboard.frame import Table, address, frame, note
+from dashboard.frame import Table, address, frame, note, page_at
 from dashboard.moments import moment_field, moment_of
 from dashboard.site import Site
 from dashboard.words import at
@@ -57,7 +57,7 @@ class LogAsked:
 def add(made: FastAPI, site: Site) -> None:
     """Add the page, and the CSV of what is chosen."""
 
-    @ui.page("/events")
+    @page_at("/events")
     async def page_events(request: Request) -> None:
         with frame("Event log", "/system"):
             if here().role < Role.ADMIN:
@@ -105,14 +105,17 @@ class _Log:
                 self._make_filters(known)
 
     async def _fill(self) -> Known:
-        self._csv.props["href"] = self._asked.address("/events.csv")
+        asked = self._asked
+        self._csv.props["href"] = asked.address("/events.csv")
         self._csv.update()
-        self._all.visible = bool(self._asked.words)
+        self._all.visible = bool(asked.words)
         known, page, said = Known([], []), LogPage([]), ""
         try:
-            known, page = await asyncio.to_thread(_read, self._settings, self._asked)
+            known, page = await asyncio.to_thread(_read, self._settings, asked)
         except (SettingsError, ValueError) as problem:
             said = str(problem)
+        if asked is not self._asked:
+            return known  # something else was chosen meanwhile, and is on its way
         self._table.clear()
         with self._table:
             if said:

@@ -23,6 +23,10 @@ PAGES = (
     ("System", "/system", Role.VIEWER),
 )
 """The name, the address, and the role without which a page is not in the head."""
+MADE_S = 30.0
+"""How long a machine may be busy before a page says that it failed."""
+BACK_S = 15.0
+"""How long a browser may be cut off, on a train say, without losing what it had selected or typed."""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that never came about is
 # as bad as one that is lost, though NiceGUI says nothing then. One that fails because the session is over
@@ -38,6 +42,11 @@ SCRIPT = """<script>addEventListener("load", () => {
   }, 2000);
   document.querySelector(".top nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
 })</script>"""
+
+
+def page_at(path: str) -> ui.page:
+    """Decorate what makes the page of an address."""
+    return ui.page(path, response_timeout=MADE_S, reconnect_timeout=BACK_S)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from nicegui import html, ui
 from broker.errors import SettingsError
 from dashboard.access import Role, here, trouble
 from dashboard.downloads import csv_answer
-from dashboard.frame import Table, address, frame, note, write
+from dashboard.frame import Table, address, frame, note, page_at, write
 from dashboard.job_figures import JobFigures, ask, head, time_lines, times
 from dashboard.jobs import name_of
 from dashboard.pager import Pager
@@ -37,7 +37,7 @@ ORDERS = {"name": "By name", "doubt": "Least sure first"}
 def add(made: FastAPI, site: Site) -> None:
     """Add the page of one job, as its address wants it, and the CSV of what it shows."""
 
-    @ui.page("/job")
+    @page_at("/job")
     async def page_job(
         job_id: str = "", label: str = "", doubt: str = "", order: str = "", page: int = 1
     ) -> None:
@@ -116,17 +116,19 @@ class _Shown:
 
     async def look(self) -> None:
         """Show what has come since."""
+        before = self._found
         try:
-            found = await asyncio.to_thread(ask, self._site.settings, self._found.job.job_id)
+            found = await asyncio.to_thread(ask, self._site.settings, before.job.job_id)
+            if found is None or found == before:
+                return
+            self._found = found
+            self._figures()
+            await self._images.follow(found.classes, is_last=found.job.state == "closed")
+            if found.job.failed != before.job.failed:
+                await self._failed()
         except SettingsError:
+            self._found = before
             return  # the database is away for a moment, and Today says so
-        if found is None or found == self._found:
-            return
-        before, self._found = self._found.job, found
-        self._figures()
-        await self._images.follow(found.classes, is_last=found.job.state == "closed")
-        if found.job.failed != before.failed:
-            await self._failed()
         if found.job.state == "closed" and self.timer is not None:
             self.timer.cancel()
 
@@ -154,7 +156,7 @@ class _Images:
         self._classes = found.classes
         self._wanted = wanted
         self._buttons: list[tuple[html.button, dict[str, Any]]] = []
-        self._shown = 0
+        self._shown = self._asks = 0
         self._labels: dict[str, html.button] = {}
 
     async def make(self) -> None:
@@ -189,13 +191,18 @@ class _Images:
         """Show a page of what is wanted."""
         wanted, total = self._wanted, browsing.count(self._classes, self._wanted)
         offset = self._pager.offset(total)
+        self._asks += 1
+        number = self._asks
 
         def asked(connection: queries.Connection) -> tuple[list[Seen], Pictures, dict[Key, Said]]:
             seen = browsing.images_page(connection, wanted, offset=offset, limit=PAGE)
             said = answers.said(connection, [(one.job_id, one.image) for one in seen])
             return seen, browsing.pictures(connection, seen), said
 
-        seen, pictures, self._selecting.said = await self._site.asked(asked)
+        seen, pictures, said = await self._site.asked(asked)
+        if number != self._asks:
+            return  # something was asked meanwhile, and is on its way
+        self._selecting.said = said
         self._shown = len(seen)
         self._grid.clear()
         with self._grid:

@@ -15,7 +15,7 @@ from broker.settings import Settings
 from dashboard.access import trouble
 from dashboard.downloads import csv_answer
 from dashboard.fields import BEGINS, VALUE, select_field
-from dashboard.frame import Table, address, frame, note, nothing_yet, write
+from dashboard.frame import Table, address, frame, note, nothing_yet, page_at, write
 from dashboard.moments import moment_field, moment_of
 from dashboard.pager import Pager
 from dashboard.site import Site
@@ -71,7 +71,7 @@ def name_of(job: Job) -> str:
 def add(made: FastAPI, site: Site) -> None:
     """Add the page, and the CSV of the jobs that it shows."""
 
-    @ui.page("/jobs")
+    @page_at("/jobs")
     async def page_jobs(request: Request, page: int = 1) -> None:
         with frame("Jobs", "/jobs"):
             shown = _Jobs(site.settings, _asked(request), page)

@@ -16,7 +16,7 @@ from dashboard.bundles import Shelf, look, serving
 from dashboard.compared import answered_rows, bundle_lines
 from dashboard.downloads import csv_answer, csv_text
 from dashboard.fields import VALUE
-from dashboard.frame import address, frame, note
+from dashboard.frame import address, frame, note, page_at
 from dashboard.model_desk import Desk
 from dashboard.model_plots import KINDS
 from dashboard.model_tables import BUNDLES, bundle_row, compared_table, figures, recorded_plots
@@ -40,7 +40,7 @@ def add(made: FastAPI, site: Site) -> None:
     """Add the page and its CSV files."""
     settings, desk = site.settings, Desk(site.settings)
 
-    @ui.page("/models")
+    @page_at("/models")
     async def page_models(a: str = "", b: str = "") -> None:
         ui.add_css(STYLE)
         with frame("Models", "/models"):

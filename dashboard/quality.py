@@ -16,7 +16,7 @@ from dashboard.access import UNREADABLE, trouble
 from dashboard.downloads import csv_text
 from dashboard.fields import VALUE
 from dashboard.figures import figure
-from dashboard.frame import frame, note, nothing_yet
+from dashboard.frame import frame, note, nothing_yet, page_at
 from dashboard.plots import STYLE
 from dashboard.plotted import csv_lines
 from dashboard.populations import standing_of
@@ -41,8 +41,6 @@ TO_ITS_PLACE = """
 })();
 """
 """Opens what an address ends with: the page's parts come after the browser looked for it."""
-PATIENCE_S = 30.0
-"""How long a machine may be busy before the page says that it failed."""
 From = Annotated[str, Query(alias="from")]
 To = Annotated[str, Query(alias="to")]
 
@@ -50,7 +48,7 @@ To = Annotated[str, Query(alias="to")]
 def add(made: FastAPI, site: Site) -> None:
     """Add the page, as its address wants it, and the CSV of each plot."""
 
-    @ui.page("/quality", response_timeout=PATIENCE_S)
+    @page_at("/quality")
     async def page_quality(
         period: str = "", first: From = "", last: To = "", source: str = "", model: str = ""
     ) -> None:

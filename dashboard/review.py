@@ -7,7 +7,7 @@ from nicegui import html, ui
 
 from dashboard.access import AccessError, Role, require, trouble
 from dashboard.desk import Desk
-from dashboard.frame import frame, note
+from dashboard.frame import frame, note, page_at
 from dashboard.questions import Asking
 from dashboard.reservations import Reservations
 from dashboard.site import Site
@@ -20,7 +20,7 @@ def add(_: FastAPI, site: Site) -> None:
     """Add the page: of all images, or of those that its address names."""
     reservations = Reservations()
 
-    @ui.page("/review")
+    @page_at("/review")
     async def page_review(job_id: str = "", label: str = "", model: str = "", since: str = "") -> None:
         with frame("Review", "/review"):
             try:

@@ -75,7 +75,9 @@ class Selecting:
 
     def shows(self, tiles: dict[Key, html.button]) -> None:
         """Take over which tiles the grid shows now, in their order."""
-        self._tiles, self._last = tiles, None
+        self._tiles = tiles
+        if self._last not in tiles:
+            self._last = None
         # What is selected and was shown anew is answered in the knowledge of what stands there now.
         for key in self._chosen:
             if key in tiles:

@@ -15,7 +15,7 @@ from dashboard.access import Role, here
 from dashboard.costs import cost_of
 from dashboard.event_log import events_table
 from dashboard.exports import ExportForm
-from dashboard.frame import Table, frame, note
+from dashboard.frame import Table, frame, note, page_at
 from dashboard.machine import Machine
 from dashboard.parts import Parts
 from dashboard.running import Costs
@@ -52,7 +52,7 @@ class _Look:
 def add(_: FastAPI, site: Site) -> None:
     """Add the page, which keeps itself up to date."""
 
-    @ui.page("/system")
+    @page_at("/system")
     async def page_system() -> None:
         with frame("System", "/system"):
             page = _System(site, is_admin=here().role >= Role.ADMIN)

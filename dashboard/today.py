@@ -11,7 +11,7 @@ from broker.settings import Settings
 from broker.up_record import running_broker
 from dashboard import running
 from dashboard.access import UNREADABLE, Role, here
-from dashboard.frame import Table, card, frame, note, nothing_yet
+from dashboard.frame import Table, card, frame, note, nothing_yet, page_at
 from dashboard.parts import Parts
 from dashboard.quality_alerts import title_of
 from dashboard.site import Site
@@ -34,7 +34,7 @@ WARNING = "\N{WARNING SIGN}"
 def add(_: FastAPI, site: Site) -> None:
     """Add the page, which keeps itself up to date."""
 
-    @ui.page("/")
+    @page_at("/")
     async def page_today() -> None:
         with frame("Today", "/"):
             page = _Today(site)

@@ -45,7 +45,7 @@ class Viewing:
         self._site = site
         self._seen = seen
         self._changed = changed
-        self._place = 0
+        self._place = self._wanted = 0
         self._busy = False
 
     async def open(self, place: int) -> None:
@@ -67,6 +67,7 @@ class Viewing:
             keyboard.props["events"] = ["keydown"]
             keyboard.on("key", self._pressed, js_handler=KEYS)
         await self._show(place)
+        self._wanted = place
         dialog.open()
 
     def _button(self, words: str, step: int) -> html.button:
@@ -79,14 +80,18 @@ class Viewing:
         await self._step(STEPS[str(event.args)])
 
     async def _step(self, step: int) -> None:
-        place = self._place + step
-        if self._busy or not 0 <= place < len(self._seen):
+        place = self._wanted + step
+        if not 0 <= place < len(self._seen):
             return
+        self._wanted = place
+        if self._busy:
+            return  # whoever is at it goes on to there
         self._busy = True
         try:
-            await self._show(place)
+            while self._place != self._wanted:
+                await self._show(self._wanted)
         finally:
-            self._busy = False
+            self._busy, self._wanted = False, self._place
 
     async def _show(self, place: int) -> None:
         one, png = self._seen[place]

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp
 
-ANSWER_S = 20.0
+ANSWER_S = 60.0
 T = TypeVar("T")
 
 

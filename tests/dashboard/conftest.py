@@ -37,6 +37,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 """A folder's name that would run, were it taken for HTML."""
 WAIT_MS = 60_000
 """How long a page may take, on a busy machine, to show what is expected of it."""
+CONNECTED = "window.did_handshake"
+"""What is done before a page is connected waits for that, and may then come in another order."""
 CHROMIUM = [
     "--headless",
     "--no-sandbox",
@@ -63,11 +65,16 @@ class Page:
 
     def job(self, folder: str) -> str:
         """Return the name of the folder's job, as the database has it."""
+        return self._asked("SELECT job_id FROM jobs WHERE folder = ?", folder)
+
+    def _state(self, folder: str) -> str:
+        return self._asked("SELECT state FROM jobs WHERE folder = ?", folder)
+
+    def _asked(self, query: str, folder: str) -> str:
         database = f"file:{self.inbox.parent / 'tailorbird.db'}?mode=ro"
-        with closing(sqlite3.connect(database, uri=True)) as connection:
-            query = "SELECT job_id FROM jobs WHERE folder = ?"
-            (found,) = connection.execute(query, (folder,)).fetchone()
-        return str(found)
+        with closing(sqlite3.connect(database, uri=True, timeout=60.0)) as connection:
+            found = connection.execute(query, (folder,)).fetchone()
+        return str(found[0]) if found else ""
 
     def drop(self, name: str, *kinds: str) -> Path:
         """Drop a folder with the sample pictures of some classes, all at once."""
@@ -78,8 +85,9 @@ class Page:
         return made.rename(self.inbox / name)
 
     def wait_for(self, folder: str) -> None:
-        """Wait until the folder's results are there."""
+        """Wait until the folder's results are there, and its job is closed, which comes last."""
         until((self.inbox / folder / "results.csv").exists)
+        until(lambda: self._state(folder) == "closed")
 
 
 def add_bundles(bundles: Path) -> None:

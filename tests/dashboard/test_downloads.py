@@ -28,7 +28,7 @@ class Line:
 
     def __init__(self, settings: Settings) -> None:
         self.lasts = True
-        self.reading = 0
+        self.begun = self.reading = 0
         self.gate: Any = SimpleNamespace(names=("127.0.0.1",), tls=False, visit=self._visit)
         self.made = FastAPI()
 
@@ -42,6 +42,7 @@ class Line:
     @contextlib.contextmanager
     def read(self, _: object) -> Iterator[None]:
         """Stand in for the database."""
+        self.begun += 1
         self.reading += 1
         try:
             yield
@@ -73,10 +74,10 @@ def page(line: Line, settings: Settings) -> Iterator[Page]:
 @contextlib.contextmanager
 def asking(page: Page, line: Line) -> Iterator[socket.socket]:
     """Ask for the file, and take nothing of it."""
-    port, before = int(page.url.rpartition(":")[2]), line.reading
+    port, before = int(page.url.rpartition(":")[2]), line.begun
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(f"GET /endless.csv HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-        until(lambda: line.reading > before)
+        until(lambda: line.begun > before)
         yield connection
 
 

@@ -116,7 +116,7 @@ def asked(page: Page, method: str, path: str, body: bytes, **headers: str) -> tu
     """Return the status and the text of an answer."""
     made = urllib.request.Request(page.url + path, method=method, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(made, timeout=10) as answer:
+        with urllib.request.urlopen(made, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -12,7 +12,7 @@ import pytest
 from broker import upkeep_record
 from broker.settings import Metrics, Settings, Store
 from broker.settings_reader import PROJECT, read_settings
-from dashboard import machine
+from dashboard import costs, machine
 from dashboard.costs import Cost, cost_of
 from dashboard.machine import Changed
 from store.database import file_of, writing_engine
@@ -77,11 +77,12 @@ def test_changed_settings_are_those_that_are_not_the_default(own: Settings) -> N
     assert [state, Changed("[upkeep] keep_days", "90.0", "0.0")] == machine.changed(own)
 
 
-def test_service_is_asked_what_it_costs() -> None:
+def test_service_is_asked_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over HTTP, on its own port; somebody else's port is nobody's."""
     figures = "process_resident_memory_bytes 6.7e+07\nprocess_cpu_seconds_total 1.5\n"
     health = {"state": "waiting", "why": "disk-full", "service": "store", "instance": "main"}
     answers = {"/metrics": (200, figures), "/health": (503, json.dumps(health))}
+    monkeypatch.setattr(costs, "ASK_S", 60.0)
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

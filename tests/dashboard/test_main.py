@@ -36,7 +36,7 @@ def answers(port: int, authority: Path | None = None) -> bool:
     context = None if authority is None else ssl.create_default_context(cafile=authority)
     url = f"{'http' if context is None else 'https'}://127.0.0.1:{port}/jobs"
     try:
-        with urllib.request.urlopen(url, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(url, timeout=60, context=context) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -21,7 +21,7 @@ from broker.reviewer import connection_of
 from broker.settings import Settings
 from broker.settings_reader import read_settings
 from broker.topics import Topics
-from dashboard import access, mishaps, models
+from dashboard import access, mishaps, models, system
 from dashboard.access import Person, Role
 from dashboard.answers import Answers
 from dashboard.frame import PAGES
@@ -143,6 +143,7 @@ def test_script_that_is_not_there_is_no_page(site: Page) -> None:
 def test_viewer_sees_no_paths_no_settings_and_no_events(site: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is no admin sees how it is, and not where; nobody sees a password."""
     monkeypatch.setattr(Watch, "present", lambda _: Present(datetime.now(UTC), connected=False))
+    monkeypatch.setattr(system, "FIRST_S", 25.0)
     whole = answered(site, "/system")[1]
     assert "anna:***@127.0.0.1:1" in whole
     assert "anna:secret" not in whole

@@ -134,7 +134,7 @@ def test_models_that_part_ways_show_their_images(page: Page, tab: Tab) -> None:
 
 def test_times_of_a_job_are_there_as_csv(page: Page) -> None:
     """The parts that the job's page shows, in seconds."""
-    with urllib.request.urlopen(f"{page.url}/job-times.csv?job_id={page.job('spring')}", timeout=10) as told:
+    with urllib.request.urlopen(f"{page.url}/job-times.csv?job_id={page.job('spring')}", timeout=60) as told:
         rows = list(csv.DictReader(told.read().decode().splitlines()))
     assert {"read", "prepare", "predict"} <= {row["part"] for row in rows}
     assert all(float(row["seconds"]) >= 0 for row in rows)
@@ -154,7 +154,7 @@ def test_times_of_a_job_are_there_as_csv(page: Page) -> None:
 def test_no_file_of_a_bundle_can_be_read(page: Page, path: str) -> None:
     """What it recorded is shown as figures; nothing in its folder, and nothing outside, as it lies there."""
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(page.url + path, timeout=10)
+        urllib.request.urlopen(page.url + path, timeout=60)
 
 
 def test_viewer_is_refused_by_what_is_behind_the_button(monkeypatch: pytest.MonkeyPatch) -> None:

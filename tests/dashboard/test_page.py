@@ -105,7 +105,7 @@ def test_an_image_is_opened_and_closed_with_the_keyboard(page: Page, tab: Tab) -
 
 
 def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
-    """Over the images that are shown; the buttons say where there are no more."""
+    """Over the images that are shown, as quickly as one likes; the buttons say where there are no more."""
     tab.goto(f"/job?job_id={page.job('spring')}&label=Bag")
     names = tab.locator(".tile .file").all_inner_texts()
     tab.locator(".tile").nth(3).click()
@@ -119,6 +119,10 @@ def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
     expect(window.locator("h2")).to_have_text(names[3])
     window.get_by_role("button", name="Previous").click()
     expect(window.locator("h2")).to_have_text(names[2])
+    for _ in range(2):
+        tab.keyboard.press("ArrowLeft")
+    expect(window).to_contain_text("1 of 5")
+    expect(window.locator("h2")).to_have_text(names[0])
 
 
 def test_classes_count_what_the_filters_leave(page: Page, tab: Tab) -> None:
@@ -212,7 +216,7 @@ def answered(page: Page, path: str, **headers: str) -> tuple[int, str]:
     """Return the status and the body of an answer."""
     request = urllib.request.Request(page.url + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from store.times import stamp_of
-from tests.dashboard.conftest import Page
+from tests.dashboard.conftest import CONNECTED, Page
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +56,7 @@ def test_quality_shows_each_class_and_its_csv_holds_what_is_plotted(tab: Tab) ->
 def test_quality_says_what_is_missing_and_what_to_do(tab: Tab) -> None:
     """Too few reviews, and a period without any job."""
     tab.goto("/quality")
+    tab.wait_for_function(CONNECTED)
     expect(tab.get_by_text("Reliability needs 30")).to_be_visible()
     expect(tab.get_by_role("link", name="Review").last).to_have_attribute("href", "/review")
     tab.get_by_label("First day").fill("2020-01-01")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 from playwright.sync_api import Page as Tab
 
-from tests.dashboard.conftest import Page, watch
+from tests.dashboard.conftest import CONNECTED, Page, watch
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -161,6 +161,7 @@ def test_many_are_named_at_once_and_taken_back(tab: Tab, dropped: Dropped) -> No
     What is selected while others are stored stays selected.
     """
     tab.goto(f"/job?job_id={dropped.job_id}")
+    tab.wait_for_function(CONNECTED)
     tab.get_by_role("button", name="Select", exact=True).click()
     tiles = tab.locator(".tile")
     tiles.nth(1).click()

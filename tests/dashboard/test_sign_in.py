@@ -63,7 +63,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 def answers(url: str) -> bool:
     """Tell whether the page answers."""
     try:
-        with urllib.request.urlopen(f"{url}/login", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/login", timeout=60) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -138,7 +138,8 @@ def test_open_page_goes_to_the_door_when_its_time_is_over(tab: Tab, guarded: Gua
     tab.goto("/")
     sign_in(tab, "vera", PASSWORD)
     expect(tab.get_by_role("heading", name="Today")).to_be_visible()
-    guarded.later.write_text(str(12 * 3600), "utf-8")
+    guarded.later.with_suffix(".new").write_text(str(12 * 3600), "utf-8")
+    guarded.later.with_suffix(".new").replace(guarded.later)
     expect(tab).to_have_url(LOGIN)
 
 
