@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class Session:
         self._learned_bytes = learned_bytes
         self._sent: dict[int, _Sent] = {}
         self._early: dict[int, ReasonCode] = {}
+        self._handing: list[int] = []
         self._lock = threading.Lock()
         self._answered: deque[Callable[[], None]] = deque()
         self._leave_at: float | None = None
@@ -190,17 +191,29 @@ class Session:
         limit = self.capabilities.maximum_packet_size
         if limit is not None and size_bytes > limit:
             raise MessageError(f"{topic}: a message of {size_bytes} bytes; the broker takes {limit}")
-        info = self._client.publish(
-            topic,
-            payload,
-            qos=min(1, self.capabilities.maximum_qos),
-            retain=retain and self.capabilities.retain_available,
-            properties=extra.properties,
-        )
-        if info.rc != paho.MQTT_ERR_SUCCESS:
-            raise Unreachable(f"not connected to the broker: {paho.error_string(info.rc)}")
-        self._remember(info.mid, _Sent(topic, size_bytes, on_acknowledged))
+        with self._handing_over(size_bytes):
+            info = self._client.publish(
+                topic,
+                payload,
+                qos=min(1, self.capabilities.maximum_qos),
+                retain=retain and self.capabilities.retain_available,
+                properties=extra.properties,
+            )
+            if info.rc != paho.MQTT_ERR_SUCCESS:
+                raise Unreachable(f"not connected to the broker: {paho.error_string(info.rc)}")
+            self._remember(info.mid, _Sent(topic, size_bytes, on_acknowledged))
         self._bell.ring()
+
+    @contextlib.contextmanager
+    def _handing_over(self, size_bytes: int) -> Iterator[None]:
+        """Note a size until the message is remembered: the broker may find it too large before that."""
+        with self._lock:
+            self._handing.append(size_bytes)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._handing.remove(size_bytes)
 
     def _remember(self, mid: int, sent: _Sent) -> None:
         """Note what was sent, unless its answer came before this thread got here."""
@@ -304,4 +317,6 @@ class Session:
         if reason.is_failure:
             self.kicked = Notice(words.kind_of(reason), self._lost)
             if self.kicked.kind == "too-large":
-                self.too_large_bytes = max((sent.size_bytes for sent in self._sent.values()), default=None)
+                with self._lock:
+                    sizes = [*(sent.size_bytes for sent in self._sent.values()), *self._handing]
+                self.too_large_bytes = max(sizes, default=None)

@@ -187,8 +187,8 @@ class Decoder:
 
     def start(self) -> None:
         """Have a process ready. Raises CannotPrepare, also for a while after it could not be started."""
-        if self._process is not None and not self._stopped:
-            return
+        if self._process is not None:
+            return  # an interrupted one, too: whoever asks it hears that it is dead, and waits for its end
         if time.monotonic() < self._next_start:
             raise CannotPrepare(self._why_not)
         try:

@@ -7,6 +7,7 @@ import pytest
 
 from broker.connection import Delivery, Will
 from broker.errors import MessageError, Unreachable
+from broker.mqtt import MqttConnection
 from tests.broker.places import LIMIT_BYTES, MemoryLink, MosquittoLink, Place, delivery, notice, payloads
 from tests.waiting import until
 
@@ -233,8 +234,9 @@ def test_last_will_is_not_published_after_a_clean_stop(place: Place) -> None:
     assert [b"stopped", b"end"] == payloads(watcher, 2)
 
 
-def test_second_client_with_the_same_id_takes_over(place: Place) -> None:
-    """The first one is put out and hears of it."""
+def test_second_client_with_the_same_id_takes_over(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is put out and hears of it; here it does not come back at once, to put out the second."""
+    monkeypatch.setattr(MqttConnection, "_choose_wait", lambda self, _: self._backoff.slow_down())
     first = place.client("same")
     second = place.client("same")
     assert "disconnected" == notice(first, "disconnected").kind

@@ -145,7 +145,7 @@ def test_service_that_is_slow_misses_nothing(small_broker: RunningMosquitto) -> 
         until(lambda: len(answered) == number)
         came: list[int] = []
         while len(came) < number:
-            items = slow.receive(10, 5.0)
+            items = slow.receive(10, 60.0)
             assert items, f"only {len(came)} came"
             for item in items:
                 if isinstance(item, Delivery):

@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -97,7 +98,8 @@ def test_nonsense_leaves_it_answering(server: MetricsServer, line: Line, said: b
     """Whatever a client sends, or leaves out."""
     line.serves("writing")
     line.receive(limit=1, timeout_s=0.0)
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
+    # It may hang up before it has taken all of it.
+    with socket.create_connection(("127.0.0.1", server.port)) as client, suppress(ConnectionError):
         client.sendall(said)
     assert 200 == health(server)[0]
 

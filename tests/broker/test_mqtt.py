@@ -164,24 +164,39 @@ def test_unix_socket_is_a_host_that_begins_with_a_slash(
 
 
 def test_full_inbox_pauses_reading_and_loses_nothing(mosquitto: RunningMosquitto, reach: Reaching) -> None:
-    """With room for five, five hundred arrive in order, and the connection outlives its keep-alive."""
+    """With room for five, five hundred arrive in order."""
     port, tester = mosquitto.settings.broker.port, mosquitto.account("tester")
     inbox = Inbox(5, 10**9)
-    connection = wait_connected(
-        reach(port, "bp/x", client_id="bp-s", keepalive_s=1, inbox=inbox, credentials=tester)
-    )
+    connection = wait_connected(reach(port, "bp/x", client_id="bp-s", inbox=inbox, credentials=tester))
     publisher = wait_connected(reach(port, client_id="bp-p", credentials=tester))
     sent = [str(i).encode() * 1000 for i in range(500)]
     for payload in sent:
         publisher.publish("bp/x", payload)
     until(lambda: inbox.full)
-    pause_ends = time.monotonic() + 3.0
-    until(lambda: time.monotonic() > pause_ends)
-    assert connection.connected
     watch = Watch(connection)
     until(lambda: len(watch.take()) >= 501)
     assert sent == watch.payloads()
     assert ["connected"] == watch.kinds()
+
+
+def test_pings_go_on_while_nothing_is_read(reach: Reaching) -> None:
+    """The connection outlives its keep-alive, though the broker's answers cannot be seen meanwhile."""
+    pings: list[int] = []
+
+    def fill(visit: Visit) -> None:
+        visit.welcome()
+        visit.subscribed()
+        visit.send(packets.PUBLISH, b"\x00\x01x\x00hello")
+        while len(pings) < 4:
+            if visit.read()[0] == packets.PINGREQ:
+                pings.append(broker.visits)
+
+    inbox = Inbox(1, 10**9)
+    with ScriptedBroker(fill) as broker:
+        reach(broker.port, "x", keepalive_s=1, inbox=inbox)
+        until(lambda: len(pings) == 4)
+        assert inbox.full
+    assert [1, 1, 1, 1] == pings
 
 
 def test_client_that_takes_nothing_leaves_until_there_is_room(
@@ -197,8 +212,8 @@ def test_client_that_takes_nothing_leaves_until_there_is_room(
     until(lambda: not connection.connected)
     watch = Watch(connection)
     assert "left until there is room" in watch.notice("disconnected").detail
-    until(lambda: watch.kinds() == ["connected", "disconnected", "connected"])
-    assert [b"1"] == watch.payloads()
+    until(lambda: watch.kinds()[:3] == ["connected", "disconnected", "connected"])
+    until(lambda: {b"1"} == set(watch.payloads()))
 
 
 # What must not end the network thread.

@@ -94,7 +94,7 @@ def test_large_and_many_messages_arrive_as_without_tls(
     start(encrypted)
     inbox = Inbox(5, 10**9)
     port = encrypted.broker.port
-    subscriber = reach(port, "x/#", client_id="s", inbox=inbox, keepalive_s=1, **trusting(encrypted))
+    subscriber = reach(port, "x/#", client_id="s", inbox=inbox, **trusting(encrypted))
     publisher = reach(port, client_id="p", **trusting(encrypted))
     wait_connected(subscriber)
     wait_connected(publisher)

@@ -94,7 +94,7 @@ def test_many_images_that_take_their_time_are_no_hang(
     read, paused = preparing.prepared, threading.Event()
 
     def slow(*arguments: Any, **more: Any) -> Any:
-        paused.wait(0.05)
+        paused.wait(0.13)
         return read(*arguments, **more)
 
     monkeypatch.setattr(preparing, "prepared", slow)
@@ -102,7 +102,7 @@ def test_many_images_that_take_their_time_are_no_hang(
     states: set[str] = set()
     assert watched.line is not None
     health = watched.line.health
-    health.stuck_s = 2.0  # less than all the images together take
+    health.stuck_s = 7.0  # less than all the images together take, and much more than one
 
     def done() -> bool:
         systemd.hear()

@@ -95,7 +95,7 @@ def test_folder_that_is_taken_away_closes_without_results(bench: Workbench) -> N
     """Nobody would read them; the job is closed all the same."""
     bench.other.silent = True
     bench.drop_folder("f", 5)
-    bench.until(lambda: bench.other.batches)
+    bench.until(lambda: len(bench.other.deliveries) == 5)
     shutil.rmtree(bench.inbox / "f")
     bench.other.silent = False
     (job,) = bench.until_closed()

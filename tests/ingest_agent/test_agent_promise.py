@@ -1,5 +1,6 @@
 """Nothing lost and nothing twice, whatever is lost, repeated, late, full or dead in between."""
 
+import functools
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from ingest_agent import inspection
 from ingest_agent.findings import Refused
 from ingest_agent.reading import Stat
 from tests.ingest_agent.conftest import MakeBench
-from tests.ingest_agent.workbench import LABEL, TOPICS, Workbench, with_settings
+from tests.ingest_agent.workbench import LABEL, TOPICS, Workbench, be_quiet, with_settings
 
 
 def test_unanswered_batches_go_out_again_after_a_restart(make_bench: MakeBench) -> None:
@@ -220,10 +221,15 @@ def test_return_of_the_broker_sends_each_unanswered_batch_once(make_bench: MakeB
     bench.other.silent = True
     bench.drop_folder("f", 20)
     bench.until(lambda: len(bench.other.batches) == 4)
-    for _ in range(2):
+
+    def has_come(copies: int) -> bool:
+        return {copies} == {len(known) for known in bench.other.batches.values()}
+
+    for copies in (2, 3):
         bench.broker.go_away()
         bench.for_a_while(0.1)
         bench.broker.come_back()
+        bench.until(functools.partial(has_come, copies))
         bench.for_a_while(0.2)
     assert {3} == {len(known) for known in bench.other.batches.values()}
 
@@ -364,10 +370,12 @@ def test_full_disk_of_the_ledger_only_delays(make_bench: MakeBench, room: int) -
 
 def test_progress_is_told_while_a_job_runs(make_bench: MakeBench) -> None:
     """Open progress messages come at most twice a second, and never after the closing."""
-    bench = make_bench(quiet_s=1.2)
-    bench.start()
+    bench = make_bench(quiet_s=60.0)
+    agent = bench.start()
     began = time.monotonic()
     bench.drop_folder("f", 100)
+    bench.until(lambda: bench.other.progress and bench.other.progress[-1].stored == 100)
+    be_quiet(agent)
     bench.until_closed()
     assert 1 <= len(bench.other.progress) <= 2 + 2 * (time.monotonic() - began)
     assert ["open"] * len(bench.other.progress) == [one.state for one in bench.other.progress]

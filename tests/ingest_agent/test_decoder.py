@@ -340,7 +340,10 @@ os.kill(os.getpid(), 9)
 
     def is_gone() -> bool:
         # In a container whose first process collects nobody it stays as a zombie.
-        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+        try:
+            return state.read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
 
     until(is_gone)
 

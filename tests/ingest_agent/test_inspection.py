@@ -8,6 +8,7 @@ import pytest
 from broker.settings import Paths, Settings
 from ingest_agent import inspection
 from ingest_agent.inspection import LedgerImage, NoLedger, ledger_of
+from tests.ingest_agent.conftest import MakeBench
 from tests.ingest_agent.workbench import LABEL, Workbench, picture
 
 
@@ -44,8 +45,10 @@ def test_jobs_are_listed_while_the_agent_runs(bench: Workbench) -> None:
     assert inspection.job(ledger, "other") is None
 
 
-def test_images_of_a_job_have_their_outcomes(bench: Workbench) -> None:
+def test_images_of_a_job_have_their_outcomes(make_bench: MakeBench) -> None:
     """Stored, failed, and without an answer yet."""
+    bench = make_bench(quiet_s=60.0)
+    bench.start()
     bench.drop("f/1.png")
     bench.drop("f/broken.png", b"")
     bench.until(lambda: len(bench.other.rows) == 2)

@@ -272,6 +272,12 @@ class Workbench:
         return self.other.closed
 
 
+def be_quiet(agent: Agent) -> None:
+    """Have the agent think that its open jobs have had their quiet time."""
+    for job in agent._jobs:
+        job.latest_seen -= 3600.0
+
+
 def with_settings(settings: Settings, **own: Any) -> Settings:
     """Return settings with other values for the agent."""
     agent = msgspec.structs.replace(settings.ingest_agent, **own)

@@ -33,6 +33,7 @@ def watched(tmp_path: Path, systemd: Listening) -> Iterator[Bench]:
         made.line.serves("serving")
         thread = threading.Thread(target=loop)
         thread.start()
+        until(lambda: health.connected)
         yield made
         made.line.stop()
         thread.join(60)

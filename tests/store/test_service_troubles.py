@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,19 @@ def running(bench: Bench) -> Iterator[None]:
         assert not thread.is_alive()
 
 
+def when_told(bench: Bench, awaited: str, act: Callable[[], object]) -> None:
+    """Do something as soon as the store says that a trouble has begun."""
+    begin = bench.line.begin
+
+    def told(trouble: str, detail: str) -> bool:
+        is_new = begin(trouble, detail)
+        if is_new and trouble == awaited:
+            act()
+        return is_new
+
+    bench.line.begin = told  # type: ignore[method-assign]
+
+
 def test_locked_database_is_waited_for(bench: Bench, make: Make) -> None:
     """While another connection holds the lock nothing is acknowledged; then everything is."""
     blocker = sqlite3.connect(bench.path, isolation_level=None, check_same_thread=False)
@@ -50,7 +63,7 @@ def test_lock_is_an_event_after_the_patience(store_settings: Store, make: Make) 
     with at_work(Store(url=store_settings.url, min_free_mb=0, busy_timeout_s=0.1)) as bench:
         blocker = sqlite3.connect(bench.path, isolation_level=None, check_same_thread=False)
         blocker.execute("BEGIN IMMEDIATE")
-        threading.Timer(1.5, blocker.execute, ["ROLLBACK"]).start()
+        when_told(bench, "database-locked", lambda: blocker.execute("ROLLBACK"))
         bench.send(make.batch("a.png"))
         bench.work()
         assert bench.words() == ["database-locked", "database-locked-over"]
@@ -83,7 +96,7 @@ def test_full_disk_is_waited_for(bench: Bench, make: Make) -> None:
         nonlocal limit
         limit = 1_000_000
 
-    threading.Timer(0.5, more_room).start()
+    when_told(bench, "disk-full", more_room)
     batches = [make.batch(*[f"{n}-{i}.png" for i in range(200)], batch=f"b{n}") for n in range(5)]
     bench.send(*batches)
     bench.work()
