@@ -6,6 +6,7 @@ import gzip
 import re
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from model.manifest import CLASSES
 from model.preprocessing import ImageError, InputSpec, prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 SPLITS = {"train": "train", "test": "t10k"}
@@ -68,7 +71,7 @@ def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Datas
     `train` and `test` if those exist. `spec` is what turns image files into pixels. Raises `DataError`.
     """
     if split == VALIDATION:
-        if path.is_dir() and not _has_training(path):
+        if path.is_dir() and _of_split(path, "train", spec) is None:
             raise DataError(f"{path}: holds no training images, of which validation is a part")
         return split_dataset(load_dataset(path, "train", spec), quick=False)[1]
     if split not in SPLITS:
@@ -77,16 +80,19 @@ def load_dataset(path: Path, split: str, spec: InputSpec | None = None) -> Datas
         return _from_csv(path)
     if not path.is_dir():
         raise DataError(f"{path}: no such directory")
+    read = _of_split(path, split, spec)
+    return read() if read is not None else _from_folders(path, spec or InputSpec())
+
+
+def _of_split(path: Path, split: str, spec: InputSpec | None) -> Callable[[], Dataset] | None:
+    """Return what reads the part of a directory that is named as the split; None where none is."""
     if (images := _existing(path / f"{SPLITS[split]}-images-idx3-ubyte")) is not None:
-        return _from_idx(images, path / f"{SPLITS[split]}-labels-idx1-ubyte")
+        return partial(_from_idx, images, path / f"{SPLITS[split]}-labels-idx1-ubyte")
     if (table := path / f"fashion-mnist_{split}.csv").is_file():
-        return _from_csv(table)
-    return _from_folders(path / split if (path / split).is_dir() else path, spec or InputSpec())
-
-
-def _has_training(folder: Path) -> bool:
-    images = _existing(folder / f"{SPLITS['train']}-images-idx3-ubyte")
-    return images is not None or (folder / "fashion-mnist_train.csv").is_file() or (folder / "train").is_dir()
+        return partial(_from_csv, table)
+    if (folder := path / split).is_dir():
+        return partial(_from_folders, folder, spec or InputSpec())
+    return None
 
 
 def split_dataset(dataset: Dataset, *, quick: bool) -> tuple[Dataset, Dataset]:
