@@ -20,7 +20,8 @@ from cli.screen import answers, say, table
 if TYPE_CHECKING:
     from broker.reloading import Reload
 
-ACCEPTED_S = 5.0
+ACCEPTED_S = 30.0
+"""How long the running broker may take to read its accounts again; a busy machine makes it slow."""
 
 group = typer.Typer(
     help="Let programs outside connect, each with an account of its own.",

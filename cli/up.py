@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cli.running import RunningLine
 
 STEP_S = 0.2
+HEAR_S = 15.0
+"""How long `up` waits to hear the line itself: who drops a folder at once shall see what comes of it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -47,8 +49,6 @@ def up(context: typer.Context) -> None:
         try:
             line.wait_until_ready()
             line.wait_for_page()
-            for text in welcome(line.settings):
-                answers().print(text)
             with (
                 Retraining(given(context), line.settings, _say) as retraining,
                 Daily(given(context), line.settings, _say) as daily,
@@ -70,6 +70,12 @@ def _run(line: "RunningLine", retraining: "Retraining", daily: "Daily") -> None:
     topics = Topics(line.settings.broker.root)
     flood = Flood()
     with Reader(line.settings, [topics.events(), topics.summaries(), topics.alerts()]) as reader:
+        deadline = time.monotonic() + HEAR_S
+        while not reader.connected and time.monotonic() < deadline:
+            line.step()
+            time.sleep(0.01)
+        for text in welcome(line.settings):
+            answers().print(text)
         while True:
             for _, message in reader.hear(STEP_S):
                 _tell(message, flood)

@@ -41,13 +41,14 @@ def recorded(before: Manifest, after: Manifest) -> list[Difference]:
 
 
 class Measuring:
-    """Measures in a process of its own; `stop` may be called by another thread."""
+    """Measures in a process of its own; `close` may be called by another thread."""
 
     def __init__(self, engine: str, threads: int, limit_s: float) -> None:
         self._engine = engine
         self._threads = threads
         self._limit_s = limit_s
         self._process: subprocess.Popen[str] | None = None
+        self._closed = False
 
     def __call__(self, before: Path, after: Path, data: Path) -> list[Difference]:
         """Return the differences. Raises `GateTroubleError`, also when it takes longer than the limit."""
@@ -63,18 +64,27 @@ class Measuring:
             start_new_session=True,
         ) as process:
             self._process = process
+            if self._closed:  # before there was anything to end
+                self._stop()
             try:
                 said, complaint = process.communicate(timeout=self._limit_s)
             except subprocess.TimeoutExpired as error:
-                self.stop()
+                self._stop()
                 message = f"measuring took longer than {self._limit_s:g} s"
                 raise GateTroubleError(message) from error
             finally:
                 self._process = None
+        if self._closed:
+            raise GateTroubleError("measuring was ended")
         return _read(process.returncode, said, complaint)
 
-    def stop(self) -> None:
-        """End what is being measured, if anything is, with the processes that it has begun."""
+    def close(self) -> None:
+        """End what is being measured, if anything is, and what somebody is about to have measured."""
+        self._closed = True
+        self._stop()
+
+    def _stop(self) -> None:
+        """End the process with those that it has begun."""
         process = self._process
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

@@ -122,8 +122,9 @@ class PoisonNotes:
 
     def _forget_old(self) -> None:
         for path in self._failed.iterdir():
-            if time.time() - path.stat().st_mtime > KEPT_S:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another predictor shares the folder
+                if time.time() - path.stat().st_mtime > KEPT_S:
+                    path.unlink()
 
 
 def _ids(note: bytes) -> list[str]:

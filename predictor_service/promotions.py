@@ -70,8 +70,8 @@ class Promotions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End what is being measured; nothing is promoted then."""
-        self._measuring.stop()
+        """End what is being measured, so that nothing is promoted by it."""
+        self._measuring.close()
         if self._thread is not None:
             self._thread.join(1.0)
 

@@ -31,6 +31,14 @@ def test_what_cannot_be_measured_is_one_line(bundle: Path, tmp_path: Path) -> No
         Measuring("auto", 1, 0.01)(bundle, bundle, PICTURES)
 
 
+def test_measuring_that_is_closed_before_it_begins_ends_at_once(bundle: Path) -> None:
+    """Whoever ends the predictor in that moment leaves no process behind."""
+    measuring = Measuring("auto", 1, 120.0)
+    measuring.close()
+    with pytest.raises(GateTroubleError, match="measuring was ended"):
+        measuring(bundle, bundle, PICTURES)
+
+
 def test_recorded_figures_are_compared_by_precision_on_the_same_images_only() -> None:
     """Other training data, or another number of images, says nothing."""
     old = replace(

@@ -92,7 +92,7 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
 
     assert set(seen) == {1, 2, 3}
     np.testing.assert_array_equal(read_golden(trained[0]).logits, read_golden(parts).logits)
-    assert trained[0].name == parts.name
+    assert trained[0].name.rpartition("-")[2] == parts.name.rpartition("-")[2]  # the day may be another
     assert sorted(file.name for file in (tmp_path / "parts").iterdir()) == sorted([parts.name, "current"])
 
 

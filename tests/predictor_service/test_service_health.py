@@ -117,10 +117,10 @@ def test_batch_is_counted_and_is_one_line(watched: Bench, caplog: pytest.LogCapt
         return len(answers) == 2
 
     until(done)
-    until(lambda: not watched.inside.unacknowledged)
+    # Counted after it is acknowledged, the images last.
+    until(lambda: b"tailorbird_predictor_images_total 3.0" in watched.line.metrics.text()[0])
     (line,) = [record.fields for record in caplog.records if record.message == "batch-predicted"]  # type: ignore[attr-defined]
     assert {"batch_id": "b1", "job_id": "j1", "images": 2, "suspect": 0}.items() <= line.items()
     assert line["queue_s"] >= 0
     text = watched.line.metrics.text()[0].decode()
-    assert "tailorbird_predictor_images_total 3.0" in text
     assert "tailorbird_predictor_batches_total 2.0" in text

@@ -1,6 +1,7 @@
 """Alerts open once and close once, as rows, messages and events."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -141,6 +142,7 @@ def test_alert_is_a_row_a_message_and_an_event(store_settings: Store, bench: Ben
     """The store publishes what its watch found."""
     listener = bench.broker.connect("listener", [bench.topics.alerts()])
     listener.start()
+    bench.service.watch._next_look = math.inf
     bench.send(announcement(make), *job(make, "j1", 0.6, "2026-11-22T13:20:00.000Z"))
     bench.work(2)
     bench.heard("events")
