@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from broker.clients import client
 from broker.connection import Capabilities
@@ -16,7 +16,7 @@ from broker.listeners import EVERYWHERE, LOCAL
 from broker.mosquitto_program import check_version, find_mosquitto
 from broker.settings import Settings
 from cli.addresses import is_open, where_is
-from cli.connecting import wait_for_broker
+from cli.connecting import NoAnswer, wait_for_broker
 from cli.errors import CannotRun
 from cli.finding import Finding, bad, ok, warn
 from dashboard.place import has_tls
@@ -35,7 +35,9 @@ def broker(settings: Settings) -> Iterator[Finding]:
         return
     yield ok("broker", f"something listens on {where_is(settings.broker)}")
     for account in ACCOUNTS:
-        yield from _account(settings, account)
+        answers = yield from _account(settings, account)
+        if not answers:
+            return
 
 
 def _program() -> Finding:
@@ -54,14 +56,14 @@ def _closed(settings: Settings) -> Finding:
     return bad("broker", f"nothing listens on {where}", "start that broker, or change [broker] host and port")
 
 
-def _account(settings: Settings, account: str) -> Iterator[Finding]:
-    """Connect as an account, without a subscription and without a word."""
+def _account(settings: Settings, account: str) -> Generator[Finding, None, bool]:
+    """Connect as an account, without a subscription and without a word; return whether somebody answers."""
     try:
         given = read_credentials(settings.broker.credentials, account)
         name = f"doctor-{os.getpid()}-{secrets.token_hex(4)}"
         connection = client(settings, account, name, [])
     except SettingsError:
-        return  # said where the credentials are looked at
+        return True  # said where the credentials are looked at
     who = account if given is not None else f"{account}, without a password,"
     connection.start()
     try:
@@ -69,10 +71,14 @@ def _account(settings: Settings, account: str) -> Iterator[Finding]:
         yield ok("accounts", f"the broker lets {who} in")
         if account == "reader":
             yield from _abilities(connection.capabilities, settings.broker.max_packet_bytes)
+    except NoAnswer as error:
+        yield bad("broker", str(error), "is it a broker, and well? Or name another [broker] port")
+        return False
     except CannotRun as error:
         yield bad("accounts", f"{account}: {error}", _advice(settings))
     finally:
         connection.stop(1.0)
+    return True
 
 
 def _advice(settings: Settings) -> str:

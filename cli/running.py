@@ -35,6 +35,8 @@ from cli.supervisor import Supervisor
 
 LOCK = "up.lock"
 READY_S = 120.0
+DEATHS = 4
+"""After so many in a row, before it has listened once, the broker is not waited for any more."""
 PAGE_S = 20.0
 STEP_S = 0.1
 
@@ -89,7 +91,7 @@ class RunningLine:
         while not is_open(broker):
             self.step()
             self._refuse()
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.supervisor.deaths(BROKER) >= DEATHS:
                 raise CannotRun(f"the broker does not listen on {where_is(broker)}; {self._logs()}")
             time.sleep(0.01)
 

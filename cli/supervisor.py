@@ -77,6 +77,10 @@ class Supervisor:
         """Return every program, with its child where one runs."""
         return [(place.program, place.child) for place in self._places]
 
+    def deaths(self, service: str) -> int:
+        """Return how many times in a row a service has died, soon after its start each time."""
+        return max(place.deaths for place in self._of(service))
+
     def start(self, service: str) -> None:
         """Start every instance of a service for the first time."""
         for place in self._of(service):

@@ -25,17 +25,17 @@ PAGES = (
 """The name, the address, and the role without which a page is not in the head."""
 MADE_S = 30.0
 """How long a machine may be busy before a page says that it failed."""
-BACK_S = 15.0
-"""How long a browser may be cut off, on a train say, without losing what it had selected or typed."""
+BACK_S = 30.0
+"""How long a page is kept for a browser that is cut off; it tries again every few seconds."""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that never came about is
 # as bad as one that is lost, though NiceGUI says nothing then. One that fails because the session is over
 # never comes: then the door is open, and the page leads there.
 SCRIPT = """<script>addEventListener("load", () => {
-  const popup = document.getElementById("popup");
+  const popup = document.getElementById("popup"), loaded = performance.now();
   popup.setAttribute("role", "alert");
   setInterval(async () => {
-    if (!window.did_handshake && performance.now() > 10000) popup.ariaHidden = "false";
+    if (!window.did_handshake && performance.now() > loaded + 10000) popup.ariaHidden = "false";
     if (window.did_handshake && popup.ariaHidden === "true") return;
     const door = await fetch("/login", {redirect: "manual"}).catch(() => null);
     if (door?.status === 200) location.reload();

@@ -21,7 +21,8 @@ from broker.settings import Settings
 from broker.topics import Topics
 
 Action = Literal["try", "promote", "rollback"]
-CONNECT_S = 20.0
+CONNECT_S = 10.0
+"""How long the broker may take to let the page in."""
 TAKEN_S = 20.0
 """How long a predictor may take to say that it has begun; it begins nothing older than 15 s."""
 DECIDED_S = 270.0

@@ -85,7 +85,7 @@ class Viewing:
             return
         self._wanted = place
         if self._busy:
-            return  # whoever is at it goes on to there
+            return  # the call under way goes on to it
         self._busy = True
         try:
             while self._place != self._wanted:

@@ -186,9 +186,12 @@ class Decoder:
         self._why_not = ""
 
     def start(self) -> None:
-        """Have a process ready. Raises CannotPrepare, also for a while after it could not be started."""
+        """Have a process, ready unless it has died or was interrupted since.
+
+        Raises CannotPrepare, also for a while after it could not be started.
+        """
         if self._process is not None:
-            return  # an interrupted one, too: whoever asks it hears that it is dead, and waits for its end
+            return  # whoever asks an interrupted one hears that it is dead, and waits for its end
         if time.monotonic() < self._next_start:
             raise CannotPrepare(self._why_not)
         try:

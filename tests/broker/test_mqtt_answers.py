@@ -2,11 +2,13 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from broker.connection import Notice
 from broker.errors import MessageError
+from broker.mqtt_session import Session
 from tests.broker import scripted_broker as packets
 from tests.broker.reaching import Reaching, Watch, wait_connected
 from tests.broker.scripted_broker import ScriptedBroker, Visit
@@ -180,6 +182,36 @@ def test_limit_that_connack_does_not_name_is_learned(reach: Reaching) -> None:
         with pytest.raises(MessageError):
             connection.publish("x", bytes(5000))
         connection.publish("x", bytes(4000))
+
+
+def test_broker_that_says_too_large_before_the_sender_has_noted_it_is_learned_from(
+    reach: Reaching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender's thread may be held up between handing a message over and noting it."""
+
+    def too_large(visit: Visit) -> None:
+        visit.welcome()
+        visit.published()
+        visit.send(packets.DISCONNECT, bytes([0x95, 0]))
+
+    def behave(visit: Visit) -> None:
+        visit.welcome()
+        visit.until_left()
+
+    remember = Session._remember
+
+    def late(session: Session, mid: int, sent: Any) -> None:
+        until(lambda: session.kicked is not None)
+        remember(session, mid, sent)
+
+    monkeypatch.setattr(Session, "_remember", late)
+    with ScriptedBroker(too_large, behave) as broker:
+        connection = wait_connected(reach(broker.port))
+        watch = Watch(connection)
+        connection.publish("x", bytes(5000))
+        until(lambda: watch.kinds() == ["connected", "too-large", "disconnected", "connected"])
+        with pytest.raises(MessageError):
+            connection.publish("x", bytes(5000))
 
 
 def test_receive_maximum_of_the_broker_is_obeyed(reach: Reaching) -> None:

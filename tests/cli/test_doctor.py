@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from broker.private_files import write_private
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from broker.topics import Topics
-from cli import doctor_files, doctor_rights, doctor_system
+from cli import doctor_files, doctor_line, doctor_rights, doctor_system
 from cli.application import main
+from cli.connecting import wait_for_broker
 from cli.doctor_data import _clock_against, backups, bundle
 from cli.doctor_line import broker
 from cli.finding import Finding
@@ -51,6 +53,16 @@ def the(findings: Any, state: str) -> Finding:
     """Return the only finding of that state."""
     (found,) = [one for one in findings if one.state == state]
     return found  # type: ignore[no-any-return]
+
+
+def test_silent_stranger_on_the_brokers_port_is_one_finding(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one for each account, each after its own wait."""
+    monkeypatch.setattr(doctor_line, "wait_for_broker", partial(wait_for_broker, timeout_s=0.2))
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        settings = make_settings(broker={"port": stranger.getsockname()[1], "manage": False})
+        assert [("broker", "ok"), ("broker", "bad")] == states(broker(settings))
 
 
 def test_wrong_configuration_is_the_only_finding(tmp_path: Path, capsys: Said) -> None:

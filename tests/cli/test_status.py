@@ -50,6 +50,14 @@ def test_notice_and_a_gap_do_not_end_the_listening_while_a_service_is_missing() 
     assert ["ingest_agent", "predictor_service", "store"] == [one["service"] for one in services]
 
 
+def test_nobody_waits_longer_than_needed_once_all_are_there() -> None:
+    """What comes after a short silence is not waited for."""
+    all_of_them = [said(name) for name in ("store", "predictor_service", "ingest_agent")]
+    late_s = (status.QUIET_S + status.MISSING_S) / 2
+    services = status._services(status._retained(Slow((0.0, all_of_them), (late_s, [said("dashboard")]))))
+    assert ["ingest_agent", "predictor_service", "store"] == [one["service"] for one in services]
+
+
 def test_silence_ends_the_listening_though_a_service_is_missing() -> None:
     """Then it is not there."""
     services = status._services(status._retained(Slow((0.0, [said("store")]))))

@@ -291,3 +291,17 @@ def test_commands_without_a_line_say_so(config: Path, cli: RunCli) -> None:
     done = cli("status", "--json", config=config)
     assert 1 == done.returncode
     assert [] == json.loads(done.stdout)["services"]
+
+
+def test_broker_that_dies_at_every_start_is_given_up(config: Path, cli: RunCli, tmp_path: Path) -> None:
+    """With its last words, and where its log is."""
+    program = tmp_path / "bin" / "mosquitto"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = -h ] && echo "mosquitto version 2.0.18" && exit 3\necho broken >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    done = cli("up", config=config, more={"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    assert 3 == done.returncode
+    assert "the broker does not listen on" in done.stderr
+    assert 4 == done.stderr.count("broker-main ended with exit status 1 (broken)")

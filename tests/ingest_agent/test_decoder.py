@@ -324,6 +324,18 @@ def test_thread_that_waits_is_let_go_when_the_agent_stops(cursed: Decoder) -> No
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_interrupted_between_two_calls_leaves_nothing_behind(make: Callable[..., Decoder]) -> None:
+    """Its process is waited for by whoever asks next."""
+    decoder = make()
+    decoder.start()
+    assert decoder._process is not None
+    process = decoder._process._process
+    decoder.interrupt()
+    with pytest.raises(CannotPrepare, match="The agent stops"):
+        decoder.prepare([picture()], SPEC, nothing)
+    assert -signal.SIGKILL == process.returncode
+
+
 def test_process_ends_with_the_agent() -> None:
     """However that ends: its socket closes."""
     code = """
