@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.telemetry import refuse_telemetry
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,6 +29,7 @@ def quantize(graph: Path, images: NDArray[np.uint8], out: Path) -> None:
 
     `images` (n, 28, 28) uint8 show which values occur. Raises `QuantizingError` without NNCF and OpenVINO.
     """
+    refuse_telemetry()
     try:
         import nncf  # noqa: PLC0415  optional, and heavy
         import openvino  # noqa: PLC0415

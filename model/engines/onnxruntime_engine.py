@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.bundle import graph_file
 from model.engines.engine import ChunkedEngine, EngineError
+from model.telemetry import refuse_telemetry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ def load(bundle: Path, precision: str, threads: int) -> OnnxruntimeEngine:
     file = graph_file(bundle, precision)
     if file.suffix != ".onnx":
         raise EngineError(f"the bundle's {precision} graph is OpenVINO's")
+    refuse_telemetry()
     try:
         import onnxruntime  # noqa: PLC0415  optional, and heavy
     except ImportError as error:

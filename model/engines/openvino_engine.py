@@ -9,6 +9,7 @@ import numpy as np
 
 from model.bundle import graph_file
 from model.engines.engine import ChunkedEngine, EngineError
+from model.telemetry import refuse_telemetry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ def _core() -> Any:
     Each core's first network gives the thread a stack for its signals, and takes it away with the core. Of
     several cores the last to end puts back a stack that is gone, and the next SIGTERM becomes a SIGSEGV.
     """
+    refuse_telemetry()
     try:
         import openvino  # noqa: PLC0415  optional, and heavy
     except ImportError as error:

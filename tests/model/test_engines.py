@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,31 @@ os.kill(os.getpid(), signal.SIGTERM)
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
     assert (0, "heard\n") == (done.returncode, done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_serving_tells_nobody_and_leaves_nothing_in_home(bundle: Path, tmp_path: Path, engine: str) -> None:
+    """Both report what they are used for unless they are told not to, and keep an id in the home for it."""
+    pytest.importorskip(engine, reason=f"{engine} is not installed")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = f"""
+import sys
+from pathlib import Path
+from model.classifier import Classifier
+Classifier.open(Path({str(bundle)!r}), "{engine}/f32")
+print([name for name in sys.modules if name.startswith("openvino_telemetry.")])
+"""
+    root = Path(__file__).parents[2]
+    # In a CI they report nothing by themselves.
+    environment = {**os.environ, "HOME": str(home)}
+    for name in ("CI", "XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, cwd=root
+    )
+    assert (0, "[]\n") == (done.returncode, done.stdout), done.stderr
+    assert [] == list(home.iterdir())
 
 
 def copied(bundle: Path, folder: Path) -> Path:
