@@ -34,7 +34,8 @@ def jobs(
 ) -> None:
     """List jobs: seen, sent, stored, failed.
 
-    A job is a dropped folder; when it is done, seen = sent = stored + failed.
+    A job is a dropped folder; when it is done, seen = sent = stored + failed. What another program asks for
+    is one as well: nobody says when that is over, and sent is 0.
     """
     show_jobs(given(context).settings, only_open=only_open, limit=limit, as_json=as_json)
 
@@ -64,6 +65,8 @@ def show_jobs(
 
 
 def _times(one: "Job", at: datetime) -> tuple[str, str]:
+    if not one.is_announced:
+        return "", ""
     return span(one.age_s(at)), "" if one.state == "closed" else span(one.eta_s(at))
 
 
@@ -104,10 +107,12 @@ def _show_job(one: "Job") -> None:
     age, eta = _times(one, datetime.now(UTC))
     out = answers().print
     out(f"job       {one.job_id}, {one.state}")
-    out(f"folder    {one.folder or '(the root of the inbox)'}, of {one.source}")
+    folder = one.folder or ("(the root of the inbox)" if one.is_announced else "none, but asked for")
+    out(f"folder    {folder}, of {one.source}")
     out(f"images    {one.images} seen, {one.sent} sent, {one.stored} stored, {one.failed} failed")
     out(f"opened    {one.opened_at}" + (f", closed {one.closed_at}" if one.closed_at else ""))
-    out(f"age       {age}" + (f", ETA {eta}" if eta else ""))
+    if age:
+        out(f"age       {age}" + (f", ETA {eta}" if eta else ""))
     if one.flags:
         out(f"flags     {one.flags}")
     if one.process_s is not None:

@@ -56,7 +56,8 @@ def head(found: JobFigures) -> None:
     html.p(" \N{MIDDLE DOT} ".join(told)).classes("faint")
     suspect = sum(each.suspect for each in found.classes)
     if one.state == "open":
-        note("This job is still under way: the figures follow by themselves.")
+        under_way = "This job is still under way" if one.is_announced else "Another program asks for these"
+        note(f"{under_way}: the figures follow by themselves.")
     with html.dl().classes("cards"):
         card(
             "Images",

@@ -65,7 +65,7 @@ NOTHING = "No job yet."
 
 def name_of(job: Job) -> str:
     """Return what a person calls a job: its folder."""
-    return job.folder or ROOT
+    return job.folder or (ROOT if job.is_announced else f"asked by {job.source}")
 
 
 def add(made: FastAPI, site: Site) -> None:

@@ -47,6 +47,11 @@ class Job:
     flags: str = ""
 
     @property
+    def is_announced(self) -> bool:
+        """Whether an agent tells how far it is; nobody says when what another program asks for is over."""
+        return self.sent > 0 or self.state == "closed" or self.stored + self.failed == 0
+
+    @property
     def in_flight(self) -> int:
         """Images seen that have no row yet."""
         return max(0, self.images - self.stored - self.failed)

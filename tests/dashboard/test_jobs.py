@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from dashboard.jobs import JobsAsked
+from dashboard.jobs import JobsAsked, name_of
+from store.queries import Job
 from store.times import stamp_of
 from tests.dashboard.conftest import Page
 
@@ -78,3 +79,19 @@ def test_time_that_is_none_is_said(tab: Tab) -> None:
 def test_address_with_words_that_the_list_does_not_know() -> None:
     """They count as not said."""
     assert JobsAsked().wanted() == JobsAsked({"state": "lost", "failures": "yes"}).wanted()
+
+
+@pytest.mark.parametrize(
+    ("folder", "sent", "stored", "name"),
+    [
+        ("spring", 0, 5, "spring"),
+        ("", 5, 4, "(the root of the inbox)"),
+        ("", 0, 0, "(the root of the inbox)"),
+        ("", 0, 5, "asked by client"),
+    ],
+)
+def test_job_without_a_folder_says_whose_it_is(folder: str, sent: int, stored: int, name: str) -> None:
+    """Loose photos in the inbox, or what another program asks for."""
+    at = "2026-11-28T05:00:00.000Z"
+    job = Job("j1", "client", folder, "open", at, None, 5, sent, stored, 0, None, 0.0, None, None)
+    assert name == name_of(job)

@@ -82,4 +82,4 @@ def test_shell_example_prints_the_answer(line: RunningUp, folder: Path) -> None:
     (example,) = blocks("sh")
     answer = answer_of(["sh", "-c", here(example, line)], folder)
 
-    assert ("b-1", "Bag") == (answer["batch_id"], answer["predictions"][0]["label"])
+    assert ("client", "Bag") == (answer["source"], answer["predictions"][0]["label"])
