@@ -155,7 +155,11 @@ class _Log:
         with html.label():
             html.span(name)
             box = html.input_(**{"type": "search", BEGINS: self._asked.words.get(key, "")}).classes("plain")
-            box.on("change", self._chosen(key), js_handler=VALUE)
+            if key == "text":
+                box.on("input", self._chosen(key), js_handler=VALUE, throttle=0.3, leading_events=False)
+            else:  # a part of such a name is none
+                box.on("change", self._chosen(key), js_handler=VALUE)
+                box.props["placeholder"] = "whole, then Enter"
             if known:
                 box.props["list"] = f"known-{key}"
                 with html.datalist(id=f"known-{key}"):
