@@ -162,19 +162,22 @@ def test_limit_in_connack_is_obeyed(reach: Reaching) -> None:
         assert [limit - 4] == until(lambda: broker.results)
 
 
+def too_large(visit: Visit) -> None:
+    """Cut the client off for its first message, whose limit CONNACK did not name."""
+    visit.welcome()
+    visit.published()
+    visit.send(packets.DISCONNECT, bytes([0x95, 0]))
+
+
+def take_all(visit: Visit) -> None:
+    """Take whatever comes."""
+    visit.welcome()
+    visit.until_left()
+
+
 def test_limit_that_connack_does_not_name_is_learned(reach: Reaching) -> None:
     """A message that was once too large is refused before it cuts the next connection."""
-
-    def too_large(visit: Visit) -> None:
-        visit.welcome()
-        visit.published()
-        visit.send(packets.DISCONNECT, bytes([0x95, 0]))
-
-    def behave(visit: Visit) -> None:
-        visit.welcome()
-        visit.until_left()
-
-    with ScriptedBroker(too_large, behave) as broker:
+    with ScriptedBroker(too_large, take_all) as broker:
         connection = wait_connected(reach(broker.port))
         watch = Watch(connection)
         connection.publish("x", bytes(5000))
@@ -188,16 +191,6 @@ def test_broker_that_says_too_large_before_the_sender_has_noted_it_is_learned_fr
     reach: Reaching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender's thread may be held up between handing a message over and noting it."""
-
-    def too_large(visit: Visit) -> None:
-        visit.welcome()
-        visit.published()
-        visit.send(packets.DISCONNECT, bytes([0x95, 0]))
-
-    def behave(visit: Visit) -> None:
-        visit.welcome()
-        visit.until_left()
-
     remember = Session._remember
 
     def late(session: Session, mid: int, sent: Any) -> None:
@@ -205,7 +198,7 @@ def test_broker_that_says_too_large_before_the_sender_has_noted_it_is_learned_fr
         remember(session, mid, sent)
 
     monkeypatch.setattr(Session, "_remember", late)
-    with ScriptedBroker(too_large, behave) as broker:
+    with ScriptedBroker(too_large, take_all) as broker:
         connection = wait_connected(reach(broker.port))
         watch = Watch(connection)
         connection.publish("x", bytes(5000))
