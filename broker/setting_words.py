@@ -53,7 +53,7 @@ def shown(value: Any) -> str:
     """Return a setting's value for a person, without a password."""
     if isinstance(value, bool):
         return str(value).lower()
-    return ", ".join(value) if isinstance(value, tuple) else without_password(str(value))
+    return (", ".join(value) if isinstance(value, tuple) else without_password(str(value))) or "(empty)"
 
 
 def without_password(text: str) -> str:

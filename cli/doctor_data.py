@@ -42,8 +42,8 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield bad("database", str(error))
         return
     if path is not None:
-        looked = "looked through" if whole else f"looked at for {CHECK_S:g} s; `upkeep` looks at all of it"
-        yield ok("database", f"no damage found, {looked}")
+        looked = "the whole of it" if whole else f"{CHECK_S:g} s of looking; `upkeep` looks at all of it"
+        yield ok("database", f"no damage found in {looked}")
 
 
 def _missing(settings: Settings, path: Path) -> Finding:
@@ -93,7 +93,8 @@ def backups(settings: Settings) -> Iterator[Finding]:
     except OSError as error:
         yield bad("backup", f"{settings.upkeep.backups}: {error.strerror}")
     checked = upkeep_record.moment(upkeep_record.read(settings.paths.state), "check_at")
-    yield _age("check", checked, "the whole database was looked through", "it was never looked through")
+    said, never = "`upkeep` checked the whole database", "`upkeep` has not checked the database yet"
+    yield _age("check", checked, said, never)
 
 
 def _age(about: str, at: datetime | None, said: str, never: str) -> Finding:

@@ -131,8 +131,11 @@ def ports(settings: Settings) -> Iterator[Finding]:
     """
     page, metrics = settings.dashboard, settings.metrics
     host = LOCAL if page.host in EVERYWHERE else page.host
-    if page.enabled and page.port and not _is_the_page(host, page.port, tls=has_tls(page)):
-        yield _port("[dashboard] port", host, page.port, "if not the page: another port")
+    if page.enabled and page.port:
+        if _is_the_page(host, page.port, tls=has_tls(page)):
+            yield ok("page", f"it answers on {host}:{page.port}")
+        else:
+            yield _port("[dashboard] port", host, page.port, "if not the page: another port")
     for service, key in FIGURES.items():
         port = getattr(metrics, key)
         if port and not _is_ours(metrics.host, port, service):

@@ -23,6 +23,9 @@ QUEUE = 8
 """Passwords that may wait to be looked at: each takes 64 MiB and a tenth of a second, one after the other."""
 YEAR_S = 365 * 86400
 WRONG = "The name or the password is wrong."
+SIGNED_OUT = (
+    "You were signed out: by some hours without use, a change of your account, or a restart of the page."
+)
 
 
 def own_path(to: str) -> str:
@@ -61,7 +64,8 @@ class Door:
             return Response(status_code=405, headers={"Allow": "GET, HEAD, POST"})
         if self._gate.session(request.cookies) is not None:
             return RedirectResponse(to, 303)
-        return HTMLResponse(login_page(to))
+        was_in = bool(request.cookies.get(self._gate.cookie))
+        return HTMLResponse(login_page(to, SIGNED_OUT if was_in else ""))
 
     async def _signing_in(self, request: Request) -> Response:
         given = await _form(request)

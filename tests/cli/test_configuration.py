@@ -29,6 +29,14 @@ def test_show_has_every_key(cli: RunCli, config: Path) -> None:
             assert f"[{section}] {key} " in said
 
 
+def test_show_says_where_a_value_is_empty(cli: RunCli, config: Path) -> None:
+    """A blank might be taken for a broken table."""
+    said = cli("config", "show", config=config, more={"TAILORBIRD__METRICS__HOST": "::1"}).stdout
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "[dashboard] names (empty)" in lines
+    assert "[metrics] host ::1" in lines
+
+
 def test_check_of_a_file_in_order_is_ok(cli: RunCli, config: Path) -> None:
     """Exit code 0, and which file was read."""
     done = cli("config", "check", config=config)

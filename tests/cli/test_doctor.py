@@ -3,8 +3,10 @@
 import json
 import os
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from cli.finding import Finding
 from cli.installing.places import Places
 from cli.installing.units import Chosen, rendered
 from cli.mending import set_mode
+from dashboard.plain_pages import login_page
 from tests.cli.conftest import RunCli, RunningUp
 from tests.conftest import MakeSettings
 from tests.running_mosquitto import RunningMosquitto
@@ -347,6 +350,21 @@ def test_page_port_that_is_taken_is_a_warning(config: Path) -> None:
         settings = read_settings(config, more).settings
         assert ("ports", "warn") == states(ports(settings))[0]
     assert ("ports", "ok") == states(ports(settings))[0]
+
+
+def test_page_that_answers_is_named(config: Path, tmp_path: Path) -> None:
+    """By its title, which the form to sign in has as well."""
+    from cli.doctor_line import ports  # noqa: PLC0415
+
+    (tmp_path / "login").write_text(login_page("/"))
+    with HTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            more = {"TAILORBIRD__DASHBOARD__PORT": str(server.server_port)}
+            settings = read_settings(config, more).settings
+            assert Finding("page", "ok", f"it answers on 127.0.0.1:{server.server_port}") in ports(settings)
+        finally:
+            server.shutdown()
 
 
 def test_figures_port_that_somebody_else_has_is_a_warning(config: Path) -> None:

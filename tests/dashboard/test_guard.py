@@ -16,7 +16,7 @@ from dashboard import guard as guard_module
 from dashboard import passwords
 from dashboard.access import AccessError, person_of
 from dashboard.accounts import add_account, change_account, remove_account
-from dashboard.door import WRONG, own_path
+from dashboard.door import SIGNED_OUT, WRONG, own_path
 from dashboard.gate import Gate
 from dashboard.guard import POLICY, Guard, is_own, least_role
 from dashboard.roles import Role
@@ -317,8 +317,10 @@ def test_session_ends_unused_and_in_the_end_at_all(client: Browser, clock: Clock
         assert 200 == client.get("/").status
     clock.now += 11 * 3600
     assert 200 == client.get("/_nicegui_ws/socket.io/").status
+    assert SIGNED_OUT not in client.get("/login").text
     clock.now += 3600
     assert 303 == client.get("/").status
+    assert SIGNED_OUT in client.get("/login").text
     sign_in(client, "anna", PASSWORD)
     for _ in range(15):
         clock.now += 11 * 3600

@@ -44,7 +44,8 @@ class Dropped:
     def stored_as(self, image: str, label: str) -> str:
         """What the page says once that answer is stored."""
         predicted = self.predicted(image)
-        return f"\N{CHECK MARK} The last one: {label}{'' if label == predicted else f', not {predicted}'}, stored"
+        not_so = "" if label == predicted else f", not {predicted}"
+        return f"\N{CHECK MARK} The last one: {label}{not_so}, stored"
 
     @contextmanager
     def store_waits(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from playwright.sync_api import Page as Tab
 
 from broker.settings_reader import PROJECT
 from dashboard.accounts import add_account, change_account
-from dashboard.door import WRONG
+from dashboard.door import SIGNED_OUT, WRONG
 from dashboard.roles import Role
 from tests.dashboard.conftest import WAIT_MS
 from tests.waiting import free_port, until
@@ -106,6 +106,7 @@ def test_wrong_password_is_refused_and_the_right_one_leads_on(tab: Tab) -> None:
     expect(tab.get_by_text("No accounts:")).to_have_count(0)
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(LOGIN)
+    expect(tab.get_by_role("alert")).to_have_count(0)
     tab.goto("/jobs")
     expect(tab).to_have_url(LOGIN)
 
@@ -128,6 +129,7 @@ def test_open_page_goes_to_the_door_when_its_account_changes(tab: Tab, guarded: 
     expect(tab.get_by_text("promoted by anna")).to_be_visible()
     change_account(guarded.state, "anna", role=Role.REVIEWER)
     expect(tab).to_have_url(re.compile("/login.to=%2Ftrial$"))
+    expect(tab.get_by_role("alert")).to_have_text(SIGNED_OUT)
     sign_in(tab, "anna", PASSWORD)
     tab.get_by_role("button", name="Promote").click()
     expect(tab.get_by_text("this needs the role admin; anna has reviewer")).to_be_visible()
