@@ -18,7 +18,7 @@ MARK_CHARS = 12
 
 def client(
     settings: Settings,
-    account: str,
+    account: str | None,
     client_id: str,
     subscriptions: Sequence[str],
     *,
@@ -28,7 +28,7 @@ def client(
     """Return a connection that is not started yet.
 
     Raises SettingsError when the credentials, or the file of `[broker] tls_ca`, are no use. `account` is one
-    of `credentials.ACCOUNTS`; without its file the client connects without an account.
+    of `credentials.ACCOUNTS`; without its file, or for None, the client connects without an account.
     """
     broker = settings.broker
     listener = own_listener(broker)
@@ -38,7 +38,7 @@ def client(
             port=listener.port,
             client_id=client_id,
             subscriptions=tuple(subscriptions),
-            credentials=read_credentials(broker.credentials, account),
+            credentials=None if account is None else read_credentials(broker.credentials, account),
             will=will,
             keepalive_s=keepalive_s or broker.keepalive_s,
             max_packet_bytes=broker.max_packet_bytes,

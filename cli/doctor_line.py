@@ -38,6 +38,8 @@ def broker(settings: Settings) -> Iterator[Finding]:
         answers = yield from _account(settings, account)
         if not answers:
             return
+    if settings.broker.credentials.is_dir():
+        yield from _strangers(settings)
 
 
 def _program() -> Finding:
@@ -60,8 +62,7 @@ def _account(settings: Settings, account: str) -> Generator[Finding, None, bool]
     """Connect as an account, without a subscription and without a word; return whether somebody answers."""
     try:
         given = read_credentials(settings.broker.credentials, account)
-        name = f"doctor-{os.getpid()}-{secrets.token_hex(4)}"
-        connection = client(settings, account, name, [])
+        connection = client(settings, account, _name(), [])
     except SettingsError:
         return True  # said where the credentials are looked at
     who = account if given is not None else f"{account}, without a password,"
@@ -79,6 +80,28 @@ def _account(settings: Settings, account: str) -> Generator[Finding, None, bool]
     finally:
         connection.stop(1.0)
     return True
+
+
+def _strangers(settings: Settings) -> Iterator[Finding]:
+    """Connect as nobody: where our services have passwords, nobody else is to be let in."""
+    connection = client(settings, None, _name(), [])
+    connection.start()
+    try:
+        wait_for_broker(connection, settings.broker)
+    except NoAnswer as error:
+        yield bad("broker", str(error))
+    except CannotRun:
+        yield ok("accounts", "the broker lets nobody in without a password")
+    else:
+        own = "ours lets nobody in so: another broker has the port; stop it, or name another [broker] port"
+        advice = own if settings.broker.manage else "have it ask for one (Mosquitto: allow_anonymous false)"
+        yield bad("accounts", "the broker lets anybody in, without a password", advice)
+    finally:
+        connection.stop(1.0)
+
+
+def _name() -> str:
+    return f"doctor-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _advice(settings: Settings) -> str:

@@ -254,6 +254,19 @@ def test_password_that_the_broker_does_not_know_is_named(own_mosquitto: RunningM
     assert "ours was started with other passwords" in the(found, "bad").advice
 
 
+def test_broker_that_lets_anybody_in_is_bad(own_mosquitto: RunningMosquitto) -> None:
+    """Ours does not: somebody else's, on our port, lets our accounts in as well."""
+    settings = own_mosquitto.settings
+    assert "the broker lets nobody in without a password" in [one.said for one in broker(settings)]
+    own_mosquitto.kill()
+    file = settings.paths.state / "broker" / "mosquitto.conf"
+    file.write_text(file.read_text().replace("allow_anonymous false", "allow_anonymous true"))
+    own_mosquitto.start()
+    found = the(broker(settings), "bad")
+    assert "the broker lets anybody in, without a password" == found.said
+    assert "another broker has the port" in found.advice
+
+
 def test_unit_of_another_release_is_named(own: Settings, tmp_path: Path) -> None:
     """What was adapted to the machine, to two predictors and a prefix, is no difference; a setting is."""
     installed = tmp_path / "installed"
@@ -397,5 +410,5 @@ def test_doctor_of_a_line_that_runs_finds_nothing_bad(line: RunningUp, cli: RunC
     assert [] == [one for one in found if one["state"] == "bad"]
     assert 0 == done.returncode
     said = [one["said"] for one in found]
-    assert 7 == sum(text.startswith("the broker lets ") for text in said)
+    assert 8 == sum(text.startswith("the broker lets ") for text in said)  # seven accounts, and nobody
     assert any("gives its golden answers" in text for text in said)
