@@ -10,6 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from broker import mqtt_session
 from broker.connection import Delivery, Notice
 from broker.errors import Unreachable
 from broker.inbox import Inbox
@@ -129,8 +130,11 @@ def test_reader_that_stays_away_costs_nobody_the_line(small_broker: RunningMosqu
         small_broker.kill()
 
 
-def test_service_that_is_slow_misses_nothing(small_broker: RunningMosquitto) -> None:
+def test_service_that_is_slow_misses_nothing(
+    small_broker: RunningMosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It holds more than an absent client may, in more messages than any Receive Maximum of before."""
+    monkeypatch.setattr(mqtt_session, "FULL_PATIENCE_S", 600.0)  # however long the machine takes to send them
     small_broker.start()
     reach = Reaching()
     port = small_broker.settings.broker.port

@@ -93,9 +93,10 @@ def judge(
 
 
 def _quiet(world: World, images: int) -> bool:
-    """Whether all rows are there and every job is closed."""
+    """Whether all rows are there, every job is closed, and the agent, too, has heard of all that."""
     found = world.query("SELECT COALESCE(SUM(stored + failed), 0), SUM(state <> 'closed') FROM jobs")
-    return bool(found) and int(str(found[0][0])) >= images and found[0][1] == 0
+    is_stored = bool(found) and int(str(found[0][0])) >= images and found[0][1] == 0
+    return is_stored and not _ledger_differs(world)
 
 
 def _disagreements(world: World) -> list[str]:
