@@ -117,7 +117,7 @@ def test_service_ends_cleanly_on_a_signal(
     until(lambda: "online" in look())
     process.send_signal(number)
     assert 0 == process.wait(60)
-    until(lambda: look()[-1] == "stopped")
+    until(lambda: look()[-1:] == ["stopped"])
 
 
 def test_second_signal_ends_a_service_that_does_not_listen(
@@ -130,7 +130,7 @@ def test_second_signal_ends_a_service_that_does_not_listen(
     while process.poll() is None:  # two signals in one moment count as one
         process.send_signal(signal.SIGTERM)
     assert -signal.SIGTERM == process.returncode
-    until(lambda: look()[-1] == "offline")
+    until(lambda: look()[-1:] == ["offline"])
 
 
 def test_defect_is_one_line_with_its_traceback_and_exit_code_1(
@@ -144,7 +144,7 @@ def test_defect_is_one_line_with_its_traceback_and_exit_code_1(
     lines = [line for line in log.splitlines() if " ERROR " in line]
     expected = r'\S+Z ERROR store defect detail="it ended the service" traceback="Traceback .*: a defect"'
     assert re.fullmatch(expected, lines[0])
-    until(lambda: look()[-1] == "offline")
+    until(lambda: look()[-1:] == ["offline"])
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_events_are_filtered_in_the_address_and_the_csv_is_what_is_shown(page: P
     tab.get_by_role("link", name="The whole event log").click()
     tab.get_by_label("Event", exact=True).fill("job-closed")
     tab.get_by_label("Event", exact=True).press("Enter")
+    expect(tab).to_have_url(re.compile("event=job-closed"))
     tab.get_by_label("Text").fill("folder=spring")
     expect(tab).to_have_url(re.compile("event=job-closed&text=folder%3Dspring"))
     rows = tab.locator("tbody tr")

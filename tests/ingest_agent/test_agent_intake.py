@@ -316,6 +316,5 @@ def test_new_input_spec_shapes_the_next_batches(bench: Workbench) -> None:
     bench.other.announce("m2", InputSpec(version="other", height=14, width=14))
     bench.until(lambda: bench.other.told("input-spec")[1:])
     bench.drop("f/2.png")
-    bench.until_closed()
-    sizes = sorted(len(payload) for copies in bench.other.batches.values() for payload in copies)
-    assert 14 * 14 < sizes[-2] < 28 * 28 < sizes[-1]
+    bench.until(lambda: len(bench.other.rows) == 2)
+    assert [(1, 28, 28), (1, 14, 14)] == list(bench.other.shapes.values())

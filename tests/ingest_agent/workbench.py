@@ -77,6 +77,7 @@ class OtherSide:
         self.progress: list[JobProgress] = []
         self.events: list[Event] = []
         self.canaries: list[PixelBatch] = []
+        self.shapes: dict[str, tuple[int, int, int]] = {}
         self.status: Status | None = None
         self.receipts: list[Receipt] = []
 
@@ -115,6 +116,7 @@ class OtherSide:
         if batch.source.startswith("canary-"):
             self.canaries.append(batch)
         else:
+            self.shapes[batch.batch_id] = batch.shape
             self._note(batch.batch_id, batch.job_id, batch.images, payload)
         if not self.silent:
             for image in batch.images:

@@ -1,0 +1,1 @@
+"""Random pauses in what tests start: whatever rests on one thing being quicker than another fails."""
