@@ -65,9 +65,12 @@ def show_jobs(
 
 
 def _times(one: "Job", at: datetime) -> tuple[str, str]:
+    """Return how long a job took, or has been open, and how long its images will take; "" not known."""
     if not one.is_announced:
         return "", ""
-    return span(one.age_s(at)), "" if one.state == "closed" else span(one.eta_s(at))
+    if one.state == "closed":  # without the quiet time before it was called done
+        return span(one.age_s(at) if one.process_s is None else one.process_s), ""
+    return span(one.age_s(at)), span(one.eta_s(at))
 
 
 def _as_dict(one: "Job") -> dict[str, Any]:
@@ -111,7 +114,7 @@ def _show_job(one: "Job") -> None:
     out(f"folder    {folder}, of {one.source}")
     out(f"images    {one.images} seen, {one.sent} sent, {one.stored} stored, {one.failed} failed")
     out(f"opened    {one.opened_at}" + (f", closed {one.closed_at}" if one.closed_at else ""))
-    if age:
+    if age and one.state == "open":
         out(f"age       {age}" + (f", ETA {eta}" if eta else ""))
     if one.flags:
         out(f"flags     {one.flags}")
