@@ -23,9 +23,9 @@ from cli.screen import answers, printable, table
 
 QUIET_S = 0.3
 """Retained messages come at once; after this long without one there are no more."""
-MISSING_S = 1.5
+MISSING_S = 3.0
 """So long without one while a service is missing, which a busy broker may just not have come to."""
-LONGEST_S = 5.0
+LONGEST_S = 10.0
 
 
 @dataclass
