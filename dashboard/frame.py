@@ -26,7 +26,11 @@ PAGES = (
 MADE_S = 30.0
 """How long a machine may be busy before a page says that it failed."""
 BACK_S = 30.0
-"""How long a page is kept for a browser that is cut off; it tries again every few seconds."""
+"""How long a page is kept for a browser that is cut off; it tries again every few seconds.
+
+A browser that is busy is cut off as well, and what somebody does until it notices is lost: NiceGUI gives it
+two fifths of this to answer a ping.
+"""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that never came about is
 # as bad as one that is lost, though NiceGUI says nothing then. One that fails because the session is over
@@ -46,7 +50,7 @@ SCRIPT = """<script>addEventListener("load", () => {
 
 def page_at(path: str) -> ui.page:
     """Decorate what makes the page of an address."""
-    return ui.page(path, response_timeout=MADE_S, reconnect_timeout=BACK_S)
+    return ui.page(path, response_timeout=MADE_S)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from dashboard import (
     today,
 )
 from dashboard.certificate import Certificate
+from dashboard.frame import BACK_S
 from dashboard.gate import Gate
 from dashboard.guard import Guard
 from dashboard.leaving import Leaving
@@ -95,6 +96,7 @@ def _application(site: Site, health: Health, certificate: Certificate | None) ->
         tailwind=False,
         show_welcome_message=False,
         binding_refresh_interval=None,
+        reconnect_timeout=BACK_S,
     )
     return made
 

@@ -1,6 +1,7 @@
 """System, its event log and its exports in a real browser; the head, the foot, and what fails."""
 
 import csv
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_address_that_is_wrong_says_so(page: Page, path: str, status: int, said:
     found, body = answered(page, path)
     assert status == found
     assert said in body
+
+
+def test_browser_that_is_busy_for_some_seconds_is_not_cut_off(page: Page) -> None:
+    """What somebody did meanwhile would be lost: the connection itself says how long it waits."""
+    status, said = answered(page, "/_nicegui_ws/socket.io/?EIO=4&transport=polling")
+    assert 200 == status
+    assert 10_000 <= json.loads(said.removeprefix("0"))["pingTimeout"]
 
 
 def test_narrow_head_holds_seven_pages_and_a_lost_connection_is_said(tab: Tab, screenshots: Path) -> None:
