@@ -42,8 +42,8 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield bad("database", str(error))
         return
     if path is not None:
-        looked = "the whole of it" if whole else f"{CHECK_S:g} s of looking; `upkeep` looks at all of it"
-        yield ok("database", f"no damage found in {looked}")
+        looked = "all of it" if whole else f"{CHECK_S:g} s of looking; `upkeep` looks at all of it"
+        yield ok("database", f"no damage found, in {looked}")
 
 
 def _missing(settings: Settings, path: Path) -> Finding:

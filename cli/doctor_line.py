@@ -12,7 +12,7 @@ from broker.clients import client
 from broker.connection import Capabilities
 from broker.credentials import ACCOUNTS, read_credentials
 from broker.errors import BrokerProblem, SettingsError
-from broker.listeners import EVERYWHERE, LOCAL
+from broker.listeners import EVERYWHERE, LOCAL, Listener
 from broker.mosquitto_program import check_version, find_mosquitto
 from broker.settings import Settings
 from cli.addresses import is_open, where_is
@@ -34,11 +34,13 @@ def broker(settings: Settings) -> Iterator[Finding]:
         yield _closed(settings)
         return
     yield ok("broker", f"something listens on {where_is(settings.broker)}")
+    by_password = []
     for account in ACCOUNTS:
-        answers = yield from _account(settings, account)
-        if not answers:
+        let_in = yield from _account(settings, account)
+        if let_in is None:
             return
-    if settings.broker.credentials.is_dir():
+        by_password.append(let_in)
+    if all(by_password):
         yield from _strangers(settings)
 
 
@@ -58,13 +60,16 @@ def _closed(settings: Settings) -> Finding:
     return bad("broker", f"nothing listens on {where}", "start that broker, or change [broker] host and port")
 
 
-def _account(settings: Settings, account: str) -> Generator[Finding, None, bool]:
-    """Connect as an account, without a subscription and without a word; return whether somebody answers."""
+def _account(settings: Settings, account: str) -> Generator[Finding, None, bool | None]:
+    """Connect as an account, without a subscription and without a word.
+
+    Return whether it is let in by its password; None where nobody answers.
+    """
     try:
         given = read_credentials(settings.broker.credentials, account)
         connection = client(settings, account, _name(), [])
     except SettingsError:
-        return True  # said where the credentials are looked at
+        return False  # said where the credentials are looked at
     who = account if given is not None else f"{account}, without a password,"
     connection.start()
     try:
@@ -74,16 +79,17 @@ def _account(settings: Settings, account: str) -> Generator[Finding, None, bool]
             yield from _abilities(connection.capabilities, settings.broker.max_packet_bytes)
     except NoAnswer as error:
         yield bad("broker", str(error), "is it a broker, and well? Or name another [broker] port")
-        return False
+        return None
     except CannotRun as error:
         yield bad("accounts", f"{account}: {error}", _advice(settings))
+        return False
     finally:
         connection.stop(1.0)
-    return True
+    return given is not None
 
 
 def _strangers(settings: Settings) -> Iterator[Finding]:
-    """Connect as nobody: where our services have passwords, nobody else is to be let in."""
+    """Connect as nobody: where all our accounts are let in by a password, nobody is to be without."""
     connection = client(settings, None, _name(), [])
     connection.start()
     try:
@@ -93,7 +99,7 @@ def _strangers(settings: Settings) -> Iterator[Finding]:
     except CannotRun:
         yield ok("accounts", "the broker lets nobody in without a password")
     else:
-        own = "ours lets nobody in so: another broker has the port; stop it, or name another [broker] port"
+        own = "ours does not: another broker has the port; stop it, or name another [broker] port"
         advice = own if settings.broker.manage else "have it ask for one (Mosquitto: allow_anonymous false)"
         yield bad("accounts", "the broker lets anybody in, without a password", advice)
     finally:
@@ -148,7 +154,7 @@ def services(settings: Settings) -> Iterator[Finding]:
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """Say of the page's and the figures' ports whether somebody else has them.
+    """Say where the page answers; of its port, and of the figures', whether somebody else has them.
 
     Who has the broker's is found out by the accounts.
     """
@@ -156,7 +162,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
     host = LOCAL if page.host in EVERYWHERE else page.host
     if page.enabled and page.port:
         if _is_the_page(host, page.port, tls=has_tls(page)):
-            yield ok("page", f"it answers on {host}:{page.port}")
+            yield ok("page", f"it answers on {Listener(host, page.port, tls=False).address}")
         else:
             yield _port("[dashboard] port", host, page.port, "if not the page: another port")
     for service, key in FIGURES.items():

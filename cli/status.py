@@ -26,6 +26,7 @@ QUIET_S = 0.3
 MISSING_S = 3.0
 """So long without one while a service is missing, which a busy broker may just not have come to."""
 LONGEST_S = 10.0
+"""Longer than this nobody is listened to."""
 
 
 @dataclass

@@ -23,9 +23,7 @@ QUEUE = 8
 """Passwords that may wait to be looked at: each takes 64 MiB and a tenth of a second, one after the other."""
 YEAR_S = 365 * 86400
 WRONG = "The name or the password is wrong."
-SIGNED_OUT = (
-    "You were signed out: by some hours without use, a change of your account, or a restart of the page."
-)
+SIGNED_OUT = "You were signed out: your time was up, your account was changed, or the page was restarted."
 
 
 def own_path(to: str) -> str:

@@ -29,7 +29,7 @@ BACK_S = 30.0
 """How long a page is kept for a browser that is cut off; it tries again every few seconds.
 
 A browser that is busy is cut off as well, and what somebody does until it notices is lost: NiceGUI gives it
-two fifths of this to answer a ping.
+two fifths of this to answer a ping. It pings every four fifths: a network that is gone is told after 36 s.
 """
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that never came about is

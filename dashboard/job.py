@@ -20,7 +20,6 @@ from dashboard.pager import Pager
 from dashboard.selecting import Selecting
 from dashboard.site import Site
 from dashboard.tiles import Pictures, tiles
-from dashboard.viewing import Shown
 from dashboard.words import at, count
 from store import answers, browsing, queries
 from store.answers import Key, Said
@@ -157,8 +156,7 @@ class _Images:
         self._classes = found.classes
         self._wanted = wanted
         self._buttons: list[tuple[html.button, dict[str, Any]]] = []
-        self._shown: Shown = []
-        self._asks = self.first = self.total = 0
+        self._shown = self._asks = 0
         self._labels: dict[str, html.button] = {}
 
     async def make(self) -> None:
@@ -182,18 +180,12 @@ class _Images:
     async def follow(self, classes: list[ClassCounts], *, is_last: bool) -> None:
         """Take in what has come since. A grid that is full stays as it is until the job is closed."""
         self._classes = classes
-        if is_last or len(self._shown) < PAGE:
+        if is_last or self._shown < PAGE:
             await self.show()
         else:
             total = browsing.count(classes, self._wanted)
             self._pager.told(total)
             self._mark(total)
-
-    async def turn_to(self, place: int) -> Shown:
-        """Show the page with that place, from 0, and return its images."""
-        self._pager.page = place // PAGE + 1
-        await self._turned()
-        return self._shown
 
     async def show(self) -> None:
         """Show a page of what is wanted."""
@@ -211,11 +203,11 @@ class _Images:
         if number != self._asks:
             return  # something was asked meanwhile, and is on its way
         self._selecting.said = said
-        self._shown, self.first, self.total = [], offset, total
+        self._shown = len(seen)
         self._grid.clear()
         with self._grid:
             if seen:
-                self._shown = tiles(self._site, seen, pictures, self._selecting, pages=self)
+                tiles(self._site, seen, pictures, self._selecting)
             else:
                 note("No image of this job is like that: choose another class, or All.", "empty")
         self._pager.told(total)

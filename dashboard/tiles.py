@@ -8,7 +8,7 @@ from nicegui import events, html
 
 from dashboard.frame import address, picture
 from dashboard.site import Site
-from dashboard.viewing import Pages, Shown, Viewing, said_of
+from dashboard.viewing import Viewing, said_of
 from dashboard.words import ROOT, percent
 from store.answers import Key, Said
 from store.browsing import Seen
@@ -36,15 +36,14 @@ def tiles(
     pictures: Pictures,
     picking: Picking | None = None,
     folders: Mapping[str, str] | None = None,
-    pages: Pages | None = None,
-) -> Shown:
-    """Show images side by side, with `folders` (by job) each with a link to its job; return them.
+) -> None:
+    """Show images side by side, with `folders` (by job) each with a link to its job.
 
-    `picking` is asked what a click means; the large view goes on to the other `pages`.
+    `picking` is asked what a click means.
     """
     said = picking.said if picking else {}
     shown = [(one, pictures.get((one.job_id, one.image))) for one in seen]
-    viewing = Viewing(site, shown, picking.changed if picking else None, pages)
+    viewing = Viewing(site, shown, picking.changed if picking else None)
     made = {}
     with html.div().classes("tiles"):
         for place, (one, png) in enumerate(shown):
@@ -55,7 +54,6 @@ def tiles(
                     _link(one, folders.get(one.job_id, one.job_id) or ROOT)
     if picking is not None:
         picking.shows(made)
-    return shown
 
 
 def _link(one: Seen, folder: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from nicegui import events, html, ui
 
@@ -29,68 +28,32 @@ TURN = """(event) => {
 """Tab in a window goes round."""
 
 
-Shown = Sequence[tuple[Seen, bytes | None]]
-"""Images that are shown together, each with its pixels as PNG."""
-
-
-class Pages(Protocol):
-    """Images of which a page is shown at a time."""
-
-    @property
-    def first(self) -> int:
-        """The place of the page's first image among all, from 0."""
-
-    @property
-    def total(self) -> int:
-        """How many images there are on all pages."""
-
-    async def turn_to(self, place: int) -> Shown:
-        """Show the page with that place, and return its images."""
-
-
 def said_of(one: Seen) -> str:
     """Return what makes an image doubtful, "" for none."""
     return doubt(one.verdict, filter(None, one.reasons.split(BETWEEN_REASONS)))
 
 
 class Viewing:
-    """The window, which goes on to the images before and behind, and turns the pages it comes to.
-
-    `changed` is called after an answer.
-    """
+    """The window, which goes on to the images before and behind. `changed` is called after an answer."""
 
     def __init__(
         self,
         site: Site,
-        shown: Shown,
+        seen: Sequence[tuple[Seen, bytes | None]],
         changed: Callable[[], Awaitable[None]] | None = None,
-        pages: Pages | None = None,
     ) -> None:
         self._site = site
+        self._seen = seen
         self._changed = changed
-        self._pages = pages
-        self._take(shown)
         self._place = self._wanted = 0
         self._busy = False
 
-    def _take(self, shown: Shown) -> None:
-        self._shown = shown
-        self._first = self._pages.first if self._pages else 0
-        self._total = self._pages.total if self._pages else len(shown)
-
     async def open(self, place: int) -> None:
-        """Open the window with the image at a place of what is shown."""
+        """Open the window with the image at a place."""
         # Beside the tiles, which may be made anew while it is open.
         with ui.context.client.content:
             dialog = ui.dialog()
-
-        def closed() -> None:
-            dialog.delete()
-            # The tile that was clicked may be gone, and with it where the keyboard was.
-            place = self._place - self._first
-            ui.run_javascript(f"document.querySelectorAll('.tile')[{place}]?.focus()")
-
-        dialog.on("hide", closed)
+        dialog.on("hide", dialog.delete)
         with dialog, html.div().classes("detail").on("keydown", js_handler=TURN):
             with html.div().classes("bar-row viewing"):
                 self._back = self._button("\N{LEFTWARDS ARROW} Previous", -1)
@@ -103,8 +66,8 @@ class Viewing:
             keyboard = ui.keyboard(repeating=False, ignore=["input", "select", "textarea"])
             keyboard.props["events"] = ["keydown"]
             keyboard.on("key", self._pressed, js_handler=KEYS)
-        await self._show(self._first + place)
-        self._wanted = self._place
+        await self._show(place)
+        self._wanted = place
         dialog.open()
 
     def _button(self, words: str, step: int) -> html.button:
@@ -118,31 +81,20 @@ class Viewing:
 
     async def _step(self, step: int) -> None:
         place = self._wanted + step
-        if not 0 <= place < self._total:
+        if not 0 <= place < len(self._seen):
             return
         self._wanted = place
         if self._busy:
             return  # the call under way goes on to it
         self._busy = True
         try:
-            while self._place != (wanted := self._wanted):
-                await self._show(wanted)
-                if self._place != wanted:
-                    break  # there are fewer by now
+            while self._place != self._wanted:
+                await self._show(self._wanted)
         finally:
             self._busy, self._wanted = False, self._place
 
-    async def _turned(self, place: int) -> int:
-        """Have the page with a place shown; return that place, or where there are fewer by now the last."""
-        if self._pages and not self._first <= place < self._first + len(self._shown):
-            if shown := await self._pages.turn_to(place):
-                self._take(shown)
-            return max(self._first, min(place, self._first + len(self._shown) - 1))
-        return place
-
     async def _show(self, place: int) -> None:
-        place = await self._turned(place)
-        one, png = self._shown[place - self._first]
+        one, png = self._seen[place]
         key = (one.job_id, one.image)
 
         def asked() -> tuple[dict[str, float], str]:
@@ -165,8 +117,8 @@ class Viewing:
             _model_said(one, shares)
             opinions = Opinions(self._site, key, self._changed)
         await opinions.show()
-        write(self._where, f"{place + 1:,} of {self._total:,}")
-        for button, stands in ((self._back, place > 0), (self._next, place + 1 < self._total)):
+        write(self._where, f"{place + 1:,} of {len(self._seen):,}")
+        for button, stands in ((self._back, place > 0), (self._next, place + 1 < len(self._seen))):
             button.props["disabled"] = not stands
             button.update()
 

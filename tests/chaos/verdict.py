@@ -76,7 +76,7 @@ def judge(
         dict(counts), dict(dropper.ways), dropped.images, 0, {}, {}, recoveries, without=without
     )
     try:
-        world.wait(lambda: _quiet(world, dropped.images), SETTLE_S, "the last job to close", 0.5)
+        world.wait(lambda: _quiet(world, dropped.images), SETTLE_S, "the last job to close everywhere", 0.5)
     except TimeoutError as error:
         verdict.disagreements.append(str(error))
     rows = world.rows()
@@ -96,7 +96,10 @@ def _quiet(world: World, images: int) -> bool:
     """Whether all rows are there, every job is closed, and the agent, too, has heard of all that."""
     found = world.query("SELECT COALESCE(SUM(stored + failed), 0), SUM(state <> 'closed') FROM jobs")
     is_stored = bool(found) and int(str(found[0][0])) >= images and found[0][1] == 0
-    return is_stored and not _ledger_differs(world)
+    try:
+        return is_stored and not _ledger_differs(world)
+    except sqlite3.OperationalError:  # locked for a moment
+        return False
 
 
 def _disagreements(world: World) -> list[str]:

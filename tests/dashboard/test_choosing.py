@@ -12,7 +12,6 @@ from broker.settings import Settings
 from dashboard import event_log, job
 from dashboard.access import LOCAL
 from dashboard.event_log import LogAsked
-from dashboard.viewing import Viewing
 from store.browsing import Wanted
 from store.event_log import Known, LogPage
 from store.queries import EventRow
@@ -83,7 +82,7 @@ def test_event_log_shows_the_later_choice(
 def test_grid_of_a_job_shows_the_later_choice(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A doubt, and then all of them again."""
     monkeypatch.setattr(job, "here", lambda: LOCAL)
-    monkeypatch.setattr(job, "tiles", lambda _site, seen, *_, pages: html.span(seen[0]))
+    monkeypatch.setattr(job, "tiles", lambda _site, seen, *_: html.span(seen[0]))
 
     async def chosen() -> str:
         answers = Answers()
@@ -103,33 +102,3 @@ def test_grid_of_a_job_shows_the_later_choice(client: Client, monkeypatch: pytes
             )
 
     assert "answer-2" == run(chosen())
-
-
-class Fewer:
-    """Pages of two images, of which some went while they were looked at."""
-
-    def __init__(self, *pages: list[Any]) -> None:
-        self._pages = pages
-        self.first = self.total = 0
-
-    async def turn_to(self, place: int) -> list[Any]:
-        """Return that page, or the last that there still is."""
-        number = min(place // 2, len(self._pages) - 1)
-        self.first, self.total = 2 * number, sum(map(len, self._pages))
-        return self._pages[number]
-
-
-@pytest.mark.parametrize(("pages", "expected"), [((), 1), ((["a"],), 0), ((["a", "b"], ["c"]), 2)])
-def test_view_that_comes_to_where_no_image_is_any_more_stays_with_the_last(
-    pages: tuple[list[Any], ...], expected: int
-) -> None:
-    """It had been told of five images."""
-
-    async def turned() -> int:
-        now = Fewer(["a", "b"], *[["-", "-"]] * 2)
-        no_site: Any = None
-        view = Viewing(no_site, await now.turn_to(0), pages=now)
-        now._pages = pages or ([],)
-        return await view._turned(3)
-
-    assert expected == run(turned())

@@ -311,13 +311,14 @@ def test_signing_out_ends_the_session_wherever_its_word_is(client: Browser) -> N
 
 def test_session_ends_unused_and_in_the_end_at_all(client: Browser, clock: Clock) -> None:
     """Twelve hours without a word, seven days in all; what a browser asks by itself does not count."""
+    assert SIGNED_OUT not in client.get("/login").text
     sign_in(client, "anna", PASSWORD)
     for _ in range(2):
         clock.now += 11 * 3600
         assert 200 == client.get("/").status
     clock.now += 11 * 3600
     assert 200 == client.get("/_nicegui_ws/socket.io/").status
-    assert SIGNED_OUT not in client.get("/login").text
+    assert 303 == client.get("/login").status
     clock.now += 3600
     assert 303 == client.get("/").status
     assert SIGNED_OUT in client.get("/login").text
@@ -327,6 +328,7 @@ def test_session_ends_unused_and_in_the_end_at_all(client: Browser, clock: Clock
         assert 200 == client.get("/").status
     clock.now += 11 * 3600
     assert 303 == client.get("/").status
+    assert SIGNED_OUT in client.get("/login").text
 
 
 @pytest.mark.parametrize("how", ["password", "role", "remove", "sign out", "expire"])

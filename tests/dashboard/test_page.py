@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from dashboard.job import csv_name
 from store.browsing import Wanted
-from tests.cli.conftest import PICTURES
 from tests.dashboard.conftest import HOSTILE, Page
 
 pytestmark = pytest.mark.slow
@@ -124,30 +123,6 @@ def test_the_arrow_keys_go_on_to_the_neighbours(page: Page, tab: Tab) -> None:
         tab.keyboard.press("ArrowLeft")
     expect(window).to_contain_text("1 of 5")
     expect(window.locator("h2")).to_have_text(names[0])
-
-
-def test_large_view_turns_the_pages_it_comes_to(page: Page, tab: Tab) -> None:
-    """And is closed where it came to: on that page, with the keyboard at that image's tile."""
-    page.drop("many", *[kind.name for kind in PICTURES.iterdir()])
-    page.wait_for("many")
-    tab.goto(f"/job?job_id={page.job('many')}")
-    names = tab.locator(".tile .file").all_inner_texts()
-    tab.locator(".tile").last.click()
-    window = tab.locator(".detail")
-    expect(window).to_contain_text("48 of 50")
-    tab.keyboard.press("ArrowRight")
-    expect(window).to_contain_text("49 of 50")
-    expect(tab).to_have_url(re.compile("page=2"))
-    name = window.locator("h2").inner_text()
-    assert name > names[-1]
-    tab.keyboard.press("Escape")
-    expect(window).to_have_count(0)
-    expect(tab.locator(".tile .file").first).to_have_text(name)
-    expect(tab.locator(".tile").first).to_be_focused()
-    tab.keyboard.press("Enter")
-    window.get_by_role("button", name="Previous").click()
-    expect(window.locator("h2")).to_have_text(names[-1])
-    expect(window).to_contain_text("48 of 50")
 
 
 def test_classes_count_what_the_filters_leave(page: Page, tab: Tab) -> None:

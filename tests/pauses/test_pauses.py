@@ -8,6 +8,8 @@ import pytest
 from tests.pauses.__main__ import ROOT, pausing_python
 from tests.pauses.pausing import PLACES
 
+pytestmark = pytest.mark.slow
+
 CHANGED = """
 import importlib, sys
 for name in sys.argv[1:]:
