@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import psutil
 
 from cli.demo_state import overrides
 from cli.dropping import Parcel, pack
@@ -78,8 +79,8 @@ def measure(images: Path, state: Path, given: Given) -> dict[str, object]:
         spent = {child.program.name: cpu_s(child.pid) for child in line.supervisor.children}
         peaks = {child.program.name: peak_mib(child.pid) for child in line.supervisor.children}
         for child in line.supervisor.children:
-            for number, below in enumerate(children_of(child.pid), 1):
-                peaks[f"{child.program.name}'s child {number}"] = peak_mib(below)
+            for number, below in enumerate(psutil.Process(child.pid).children(), 1):
+                peaks[f"{child.program.name}'s child {number}"] = peak_mib(below.pid)
         peaks["benchmark"] = peak_mib(os.getpid())
     with queries.reading(line.settings.store) as connection:
         rows = sum(1 for job in watch.jobs for _ in queries.images(connection, job))
@@ -112,12 +113,6 @@ def peak_mib(pid: int) -> int:
         if line.startswith("VmHWM"):
             return round(int(line.split()[1]) / 1024)
     return 0
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that the threads of a process have begun, such as the agent's decoders."""
-    found = (file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
-    return sorted(int(word) for text in found for word in text.split())
 
 
 def cpu_s(pid: int) -> float:

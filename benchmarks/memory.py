@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.end_to_end import peak_mib
 from tests.chaos.pictures import picture
 from tests.chaos.world import World
 
@@ -23,11 +24,11 @@ def main(sizes: list[int]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="tailorbird-memory-") as folder:
             seconds, peaks = measure(Path(folder), size)
-        each = ", ".join(f"{name} {mib:.0f}" for name, mib in sorted(peaks.items()))
+        each = ", ".join(f"{name} {mib}" for name, mib in sorted(peaks.items()))
         print(f"{size:>9} {size / seconds:>9.0f}  {each}")
 
 
-def measure(folder: Path, size: int) -> tuple[float, dict[str, float]]:
+def measure(folder: Path, size: int) -> tuple[float, dict[str, int]]:
     """Return the seconds from the drop to the last row, and the peak of each process in MiB."""
     rng = random.Random(0)
     pictures = [picture(rng) for _ in range(DISTINCT)]
@@ -39,21 +40,13 @@ def measure(folder: Path, size: int) -> tuple[float, dict[str, float]]:
         time.sleep(5.0)  # the model is loaded before the clock starts
         hidden.rename(world.inbox / "folder")
         seconds = World.wait(lambda: rows(world) >= size, 3600, f"{size} rows")
-        return seconds, {name: peak(pid) for name, pid in world.pids().items()}
+        return seconds, {name: peak_mib(pid) for name, pid in world.pids().items()}
 
 
 def rows(world: World) -> int:
     """Return the number of predictions in the database."""
     found = world.query("SELECT COALESCE(SUM(stored), 0) FROM jobs")  # kept up to date, so cheap to ask
     return int(str(found[0][0])) if found else 0
-
-
-def peak(pid: int) -> float:
-    """Return the peak resident memory of a process in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 if __name__ == "__main__":

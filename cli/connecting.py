@@ -1,6 +1,8 @@
 """Waiting for the broker, with one line when it does not come."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from broker.connection import Connection, Notice
 from broker.settings import Broker
@@ -13,6 +15,17 @@ CONNECT_S = 15.0
 
 class NoAnswer(CannotRun):
     """Something listens, and neither lets the client in nor refuses it."""
+
+
+@contextlib.contextmanager
+def connected(connection: Connection, broker: Broker) -> Iterator[None]:
+    """Have a connection stand while the `with` block lasts. Raises as `wait_for_broker` does."""
+    connection.start()
+    try:
+        wait_for_broker(connection, broker)
+        yield
+    finally:
+        connection.stop(1.0)
 
 
 def wait_for_broker(connection: Connection, broker: Broker, timeout_s: float = CONNECT_S) -> None:

@@ -16,7 +16,7 @@ from broker.listeners import EVERYWHERE, LOCAL, Listener
 from broker.mosquitto_program import check_version, find_mosquitto
 from broker.settings import Settings
 from cli.addresses import is_open, where_is
-from cli.connecting import NoAnswer, wait_for_broker
+from cli.connecting import NoAnswer, connected
 from cli.errors import CannotRun
 from cli.finding import Finding, bad, ok, warn
 from dashboard.place import has_tls
@@ -71,39 +71,31 @@ def _account(settings: Settings, account: str) -> Generator[Finding, None, bool 
     except SettingsError:
         return False  # said where the credentials are looked at
     who = account if given is not None else f"{account}, without a password,"
-    connection.start()
     try:
-        wait_for_broker(connection, settings.broker)
-        yield ok("accounts", f"the broker lets {who} in")
-        if account == "reader":
-            yield from _abilities(connection.capabilities, settings.broker.max_packet_bytes)
+        with connected(connection, settings.broker):
+            yield ok("accounts", f"the broker lets {who} in")
+            if account == "reader":
+                yield from _abilities(connection.capabilities, settings.broker.max_packet_bytes)
     except NoAnswer as error:
         yield bad("broker", str(error), "is it a broker, and well? Or name another [broker] port")
         return None
     except CannotRun as error:
         yield bad("accounts", f"{account}: {error}", _advice(settings))
         return False
-    finally:
-        connection.stop(1.0)
     return given is not None
 
 
 def _strangers(settings: Settings) -> Iterator[Finding]:
     """Connect as nobody: where all our accounts are let in by a password, nobody is to be without."""
-    connection = client(settings, None, _name(), [])
-    connection.start()
+    own = "ours does not: another broker has the port; stop it, or name another [broker] port"
+    advice = own if settings.broker.manage else "have it ask for one (Mosquitto: allow_anonymous false)"
     try:
-        wait_for_broker(connection, settings.broker)
+        with connected(client(settings, None, _name(), []), settings.broker):
+            yield bad("accounts", "the broker lets anybody in, without a password", advice)
     except NoAnswer as error:
         yield bad("broker", str(error))
     except CannotRun:
         yield ok("accounts", "the broker lets nobody in without a password")
-    else:
-        own = "ours does not: another broker has the port; stop it, or name another [broker] port"
-        advice = own if settings.broker.manage else "have it ask for one (Mosquitto: allow_anonymous false)"
-        yield bad("accounts", "the broker lets anybody in, without a password", advice)
-    finally:
-        connection.stop(1.0)
 
 
 def _name() -> str:

@@ -25,12 +25,6 @@ PAGES = (
 """The name, the address, and the role without which a page is not in the head."""
 MADE_S = 30.0
 """How long a machine may be busy before a page says that it failed."""
-BACK_S = 30.0
-"""How long a page is kept for a browser that is cut off; it tries again every few seconds.
-
-A browser that is busy is cut off as well, and what somebody does until it notices is lost: NiceGUI gives it
-two fifths of this to answer a ping. It pings every four fifths: a network that is gone is told after 36 s.
-"""
 # NiceGUI's own box for a lost connection is nothing that a screen reader would read out; and where the pages'
 # names need more room than there is, the marked one shall be in view. A connection that never came about is
 # as bad as one that is lost, though NiceGUI says nothing then. One that fails because the session is over

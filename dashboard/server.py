@@ -29,7 +29,6 @@ from dashboard import (
     today,
 )
 from dashboard.certificate import Certificate
-from dashboard.frame import BACK_S
 from dashboard.gate import Gate
 from dashboard.guard import Guard
 from dashboard.leaving import Leaving
@@ -38,6 +37,12 @@ from dashboard.site import Site
 
 TURN_S = 0.5
 GRACE_S = 2
+BACK_S = 30.0
+"""How long a page is kept for a browser that is cut off; it tries again every few seconds.
+
+A browser that is busy is cut off as well, and what somebody does until it notices is lost: NiceGUI gives it
+two fifths of this to answer a ping. It pings every four fifths: a network that is gone is told after 36 s.
+"""
 FAVICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7"'
     ' fill="#005a9c"/>'

@@ -23,7 +23,7 @@ from broker.private_files import write_private
 from broker.settings import Settings
 from broker.settings_reader import PROJECT, read_settings
 from broker.topics import Topics
-from cli import doctor_files, doctor_line, doctor_rights, doctor_system
+from cli import connecting, doctor_files, doctor_line, doctor_rights, doctor_system
 from cli.application import main
 from cli.connecting import wait_for_broker
 from cli.doctor_data import _clock_against, backups, bundle
@@ -62,7 +62,7 @@ def test_silent_stranger_on_the_brokers_port_is_one_finding(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not one for each account, each after its own wait."""
-    monkeypatch.setattr(doctor_line, "wait_for_broker", partial(wait_for_broker, timeout_s=0.2))
+    monkeypatch.setattr(connecting, "wait_for_broker", partial(wait_for_broker, timeout_s=0.2))
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         settings = make_settings(broker={"port": stranger.getsockname()[1], "manage": False})
         assert [("broker", "ok"), ("broker", "bad")] == states(broker(settings))
@@ -367,15 +367,14 @@ def test_page_port_that_is_taken_is_a_warning(config: Path) -> None:
 
 def test_page_that_answers_is_named(config: Path, tmp_path: Path) -> None:
     """By its title, which the form to sign in has as well."""
-    from cli.doctor_line import ports  # noqa: PLC0415
-
     (tmp_path / "login").write_text(login_page("/"))
     with HTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
         threading.Thread(target=server.serve_forever).start()
         try:
             more = {"TAILORBIRD__DASHBOARD__PORT": str(server.server_port)}
             settings = read_settings(config, more).settings
-            assert Finding("page", "ok", f"it answers on 127.0.0.1:{server.server_port}") in ports(settings)
+            expected = Finding("page", "ok", f"it answers on 127.0.0.1:{server.server_port}")
+            assert expected in doctor_line.ports(settings)
         finally:
             server.shutdown()
 

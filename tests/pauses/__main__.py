@@ -12,8 +12,9 @@ import tempfile
 import venv
 from pathlib import Path
 
+from broker.settings_reader import PROJECT
+
 PAUSING = Path(__file__).with_name("pausing.py")
-ROOT = PAUSING.parents[2]
 
 
 def main() -> int:
@@ -25,8 +26,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         python = pausing_python(Path(folder) / "venv", options.scale)
         command = [python, "-m", "pytest", *(options.arguments or ["tests"])]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
 def pausing_python(folder: Path, scale: float) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pauses.__main__ import ROOT, pausing_python
+from broker.settings_reader import PROJECT
+from tests.pauses.__main__ import pausing_python
 from tests.pauses.pausing import PLACES
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def test_every_place_pauses_but_not_in_pytest(tmp_path: Path, own: list[str]) ->
     python = pausing_python(tmp_path / "venv", 0.001)
     done = subprocess.run(
         [python, "-c", CHANGED, *own, *PLACES],
-        cwd=ROOT,
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
